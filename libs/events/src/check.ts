@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { kindOf } from './catalogue';
+import type { WeirEvent } from './event';
+
+/** One thing that is wrong: which field, and what is wrong with it and allowed there, for a person to read. */
+export interface Problem {
+  /** Dotted path, `data.user.email`; empty when the whole is meant. */
+  field: string;
+  message: string;
+}
+
+export type Checked = { ok: true; event: WeirEvent } | { ok: false; problems: Problem[] };
+
+/** What an event may measure at most; what is larger is refused at the edge and parked by a worker. */
+export const limits = {
+  /** Encoded size of one event, bytes. */
+  eventBytes: 64 * 1024,
+  /** Nesting of `data`. */
+  depth: 32,
+  /** How far ahead of the edge's clock an event's time may lie, milliseconds. */
+  aheadMs: 24 * 3600 * 1000,
+  /** The years that every store can hold (InfluxDB's nanoseconds end in 2262). */
+  years: { first: 2000, last: 2199 },
+} as const;
+
+const noControlCharacters = /^[^\u0000-\u001f\u007f]*$/; // eslint-disable-line no-control-regex
+const attribute = (max: number) =>
+  z.string().min(1).max(max).regex(noControlCharacters, 'must not contain control characters');
+
+/** CloudEvents 1.0.2, "Context Attributes"; extensions pass through. */
+const envelope = z.looseObject({
+  specversion: z.literal('1.0'),
+  id: attribute(256),
+  source: attribute(1024).regex(/^\S+$/, 'must be a URI reference, without white space'),
+  type: attribute(255).regex(/^\S+$/, 'must not contain white space'),
+  time: z.string().max(64),
+  subject: attribute(1024).optional(),
+  datacontenttype: z
+    .string()
+    .regex(/^application\/([a-z0-9.-]+\+)?json\s*(;.*)?$/i, 'must be a JSON type')
+    .optional(),
+  dataschema: attribute(1024).optional(),
+  data: z.looseObject({}).optional(),
+  data_base64: z.undefined('binary data is not taken: send JSON in data').optional(),
+});
+
+/**
+ * Validates one event and brings it into canonical form (time in UTC milliseconds, `data` present).
+ *
+ * Used twice: at the edge, with `now`, where a time more than 24 h ahead is refused too; and in the worker, where
+ * a forged or old message must not stop a queue. All problems are reported, not just the first.
+ */
+export function checkEvent(value: unknown, options: { now?: Date } = {}): Checked {
+  const parsed = envelope.safeParse(value);
+  if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error, []) };
+  const found = value as WeirEvent;
+  const problems: Problem[] = [];
+
+  const time = canonicalTime(found.time, options.now);
+  if (typeof time !== 'string') problems.push(time);
+  if (depthExceeds(found.data, limits.depth)) {
+    return { ok: false, problems: [{ field: 'data', message: `is nested deeper than ${limits.depth} levels` }] };
+  }
+  const data = found.data ?? {};
+  const shape = kindOf(found.type)?.schema.safeParse(data);
+  if (shape?.success === false) problems.push(...problemsOf(shape.error, ['data']));
+
+  if (problems.length > 0 || typeof time !== 'string') return { ok: false, problems };
+  return { ok: true, event: time === found.time && found.data ? found : { ...found, time, data } };
+}
+
+/** Reads the body of a message: JSON in UTF-8 of at most {@link limits.eventBytes}, then {@link checkEvent}. */
+export function decodeEvent(body: Buffer, options: { now?: Date } = {}): Checked {
+  if (body.length > limits.eventBytes) {
+    return {
+      ok: false,
+      problems: [{ field: '', message: `is ${body.length} bytes; at most ${limits.eventBytes} are allowed` }],
+    };
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    return { ok: false, problems: [{ field: '', message: `is not JSON: ${(error as Error).message}` }] };
+  }
+  return checkEvent(value, options);
+}
+
+const canonical = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+
+function canonicalTime(text: string, now: Date | undefined): string | Problem {
+  const allowed = 'must be RFC 3339 such as 2026-11-23T06:54:00.000Z';
+  const match = rfc3339.exec(text);
+  const ms = match ? Date.parse(text.toUpperCase()) : NaN;
+  if (!match || Number.isNaN(ms) || !isCalendarDay(match)) return { field: 'time', message: allowed };
+  const date = new Date(ms);
+  const { first, last } = limits.years;
+  if (date.getUTCFullYear() < first || date.getUTCFullYear() > last) {
+    return { field: 'time', message: `must lie in the years ${first} to ${last}` };
+  }
+  if (now && ms > now.getTime() + limits.aheadMs) {
+    return { field: 'time', message: 'lies more than 24 hours ahead; check the clock of the publisher' };
+  }
+  return canonical.test(text) ? text : date.toISOString();
+}
+
+/** Date.parse rolls 30 February over to March; an event on a day that never was is a mistake, not a March event. */
+function isCalendarDay([, year, month, day]: RegExpExecArray): boolean {
+  return Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+}
+
+function depthExceeds(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const child of Object.values(value)) if (depthExceeds(child, levels - 1)) return true;
+  return false;
+}
+
+function problemsOf(error: z.ZodError, prefix: string[]): Problem[] {
+  return error.issues.slice(0, 20).map((issue) => {
+    const field = [...prefix, ...issue.path.map(String)].join('.');
+    return { field, message: issue.message };
+  });
+}
