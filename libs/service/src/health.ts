@@ -1,0 +1,46 @@
+/** True when all is well; otherwise what is wrong, in a few words, without secrets. */
+export type Probe = () => true | string | Promise<true | string>;
+
+export interface Health {
+  /** Adds a dependency to the readiness of this app. */
+  check(name: string, probe: Probe): void;
+}
+
+export interface Readiness {
+  ready: boolean;
+  checks: Record<string, true | string>;
+}
+
+const PROBE_TIMEOUT_MS = 2000;
+
+/** The checks of one app. A probe that throws or does not answer within 2 s counts as not ready. */
+export function createHealth(): Health & { readiness(): Promise<Readiness>; drain(): void } {
+  const probes = new Map<string, Probe>();
+  let draining = false;
+  return {
+    check: (name, probe) => void probes.set(name, probe),
+    drain() {
+      draining = true;
+    },
+    async readiness() {
+      const checks: Record<string, true | string> = {};
+      await Promise.all([...probes].map(async ([name, probe]) => (checks[name] = await answer(probe))));
+      if (draining) checks['lifecycle'] = 'shutting down';
+      return { ready: Object.values(checks).every((state) => state === true), checks };
+    },
+  };
+}
+
+async function answer(probe: Probe): Promise<true | string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no answer within ${PROBE_TIMEOUT_MS} ms`), PROBE_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([Promise.resolve().then(probe), late]);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
