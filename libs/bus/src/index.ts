@@ -1,1 +1,11 @@
-export {};
+export { createPublisher } from './publisher';
+export type { Published, Publisher, PublisherOptions } from './publisher';
+export { SpoolError } from './spool';
+export { createConsumer } from './consumer';
+export type { Consumer, ConsumerOptions, Handle } from './consumer';
+export { createParker } from './parker';
+export type { DeadLetter, Parker } from './parker';
+export { keepConnected } from './link';
+export type { Link, LinkOptions } from './link';
+export { deadQueueOf, declareTopology, EXCHANGE, HISTORY, queueOf, topology, UNROUTED, WORKERS } from './topology';
+export type { QueueDeclaration, Topology } from './topology';

@@ -1,1 +1,2 @@
-export {};
+export { runWorker, startWorker, workerVariables } from './run';
+export type { Refused, Worker, WorkerDefinition } from './worker';

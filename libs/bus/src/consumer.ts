@@ -1,0 +1,134 @@
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Logger } from 'pino';
+import { keepConnected } from './link';
+import { declareTopology, queueOf, WORKERS } from './topology';
+
+/** What the consumer hands on: the messages of one batch, oldest first. */
+export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal) => Promise<void>;
+
+export interface Consumer {
+  /** True while consuming; otherwise why not. A connection without a consumer is not ready. */
+  state(): true | string;
+  /** Stops taking, waits for the batch in hand, gives the rest back to the queue. */
+  close(): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  url: string;
+  worker: string;
+  log: Logger;
+  /** A batch is handed on when it has this many events … */
+  maxEvents: number;
+  /** … or when its first event has waited this long, milliseconds. While one is in hand the next one gathers. */
+  maxAgeMs: number;
+  /**
+   * Resolves when every message of the batch may be acknowledged; the consumer then acknowledges them with one
+   * `ack`. When it rejects, the connection is given up and the broker delivers again. `signal` aborts when the batch
+   * can no longer be acknowledged (connection lost, closing): what is still undone may be dropped.
+   */
+  handle: Handle;
+}
+
+/** Consumes a worker's queue in batches, for ever: one batch in hand at a time, the next one gathering. */
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { url, worker, log, maxEvents, maxAgeMs, handle } = options;
+  let current: Consuming | undefined;
+  const link = keepConnected({
+    url,
+    log,
+    name: `${worker} worker`,
+    async setup(connection, lost) {
+      const channel = await connection.createChannel();
+      const consuming = createConsuming({ channel, handle, maxEvents, maxAgeMs, lost });
+      channel.on('error', (error: Error) => log.warn({ reason: error.message }, 'the consuming channel failed'));
+      channel.on('close', () => (consuming.abandon(), lost('the consuming channel closed')));
+      connection.on('close', () => consuming.abandon());
+      await declareTopology(channel, WORKERS.includes(worker) ? WORKERS : [...WORKERS, worker]);
+      // Two batches: one in hand, one gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
+      await channel.prefetch(2 * maxEvents, false);
+      await consuming.start(queueOf(worker));
+      current = consuming;
+    },
+  });
+  return {
+    state: () => link.state(),
+    async close() {
+      await current?.stop();
+      await link.close();
+    },
+  };
+}
+
+interface Consuming {
+  start(queue: string): Promise<void>;
+  /** Graceful: cancel, finish the batch in hand, close the channel. */
+  stop(): Promise<void>;
+  /** The channel is gone: nothing that came on it can be acknowledged any more. */
+  abandon(): void;
+}
+
+/** The life of one channel. Messages never outlive it: an acknowledgement on another channel closes that one. */
+function createConsuming(options: {
+  channel: Channel;
+  handle: Handle;
+  maxEvents: number;
+  maxAgeMs: number;
+  lost: (reason: string) => void;
+}): Consuming {
+  const { channel, handle, maxEvents, maxAgeMs, lost } = options;
+  const aborter = new AbortController();
+  let gathering: ConsumeMessage[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let inHand: Promise<void> | undefined;
+  let stopping = false;
+  let tag = '';
+
+  const take = (message: ConsumeMessage | null): void => {
+    if (!message) return lost('the broker cancelled the consumer'); // queue deleted, node lost: consume anew
+    if (stopping) return;
+    gathering.push(message);
+    if (gathering.length >= maxEvents) next();
+    else timer ??= setTimeout(next, maxAgeMs);
+  };
+
+  const next = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (inHand || gathering.length === 0 || aborter.signal.aborted || stopping) return;
+    const batch = gathering.splice(0, maxEvents);
+    inHand = handle(batch, aborter.signal)
+      .then(() => acknowledge(batch))
+      .catch((error: unknown) => {
+        if (!aborter.signal.aborted) lost(`a batch failed: ${(error as Error).message}`);
+      })
+      .finally(() => {
+        inHand = undefined;
+        next(); // what gathered meanwhile has waited long enough
+      });
+  };
+
+  /** Batches are handled one after the other, so everything up to the last message is done. */
+  const acknowledge = (batch: readonly ConsumeMessage[]): void => {
+    const last = batch.at(-1);
+    if (last && !aborter.signal.aborted) channel.ack(last, true);
+  };
+
+  return {
+    async start(queue) {
+      tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
+    },
+    async stop() {
+      stopping = true;
+      clearTimeout(timer);
+      await channel.cancel(tag).catch(() => {});
+      await inHand;
+      gathering = []; // closing the channel gives them back
+      await channel.close().catch(() => {});
+    },
+    abandon() {
+      aborter.abort();
+      clearTimeout(timer);
+      gathering = [];
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import type { WeirEvent } from '@weir/events';
+import type { Config, Variables } from '@weir/service';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+
+/** An event that the store can never take, however often it is tried. */
+export interface Refused {
+  event: WeirEvent;
+  /** What the store said, for the person who reads the dead letters. */
+  reason: string;
+}
+
+/**
+ * A worker is what it does with a batch; the kit owns everything else: consuming, validating, batching, retrying,
+ * parking, acknowledging, draining, metrics.
+ *
+ * The calling protocol: `connect` until it resolves (with back-off), then `write` one batch at a time, then `close`.
+ */
+export interface Worker {
+  /** Reaches the store and prepares it. Must fail within bounded time, with a message without credentials. */
+  connect(): Promise<void>;
+  /**
+   * Resolves only when the store has the whole batch durably, except for the events that it returns as refused, which
+   * are parked. Rejecting is retriable: the same batch comes again after a while. Any event may come twice, in two
+   * batches or in one, and must have its effect once.
+   */
+  write(batch: readonly WeirEvent[]): Promise<readonly Refused[] | void>;
+  close(): Promise<void>;
+}
+
+/** What makes a worker: one file exports it, `main.ts` runs it, the conformance suite tests it. */
+export interface WorkerDefinition<V extends Variables = Variables> {
+  /** Names the queue, `weir.<name>`. */
+  name: string;
+  /** The variables of its store. */
+  variables: V;
+  create(config: Config<V>, context: { log: Logger; metrics: Registry }): Worker;
+  /** How events are batched; by default 1,000 events or 10 ms. */
+  batch?: { maxEvents: number; maxAgeMs: number };
+}
