@@ -33,6 +33,7 @@ export interface ConsumerOptions {
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { url, worker, log, maxEvents, maxAgeMs, handle } = options;
   let current: Consuming | undefined;
+  let closing = false;
   const link = keepConnected({
     url,
     log,
@@ -41,7 +42,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       const channel = await connection.createChannel();
       const consuming = createConsuming({ channel, handle, maxEvents, maxAgeMs, lost });
       channel.on('error', (error: Error) => log.warn({ reason: error.message }, 'the consuming channel failed'));
-      channel.on('close', () => (consuming.abandon(), lost('the consuming channel closed')));
+      channel.on('close', () => {
+        consuming.abandon();
+        if (!closing) lost('the consuming channel closed');
+      });
       connection.on('close', () => consuming.abandon());
       await declareTopology(channel, WORKERS.includes(worker) ? WORKERS : [...WORKERS, worker]);
       // Two batches: one in hand, one gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
@@ -53,6 +57,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return {
     state: () => link.state(),
     async close() {
+      closing = true;
       await current?.stop();
       await link.close();
     },

@@ -92,7 +92,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       opened.on('error', (error: Error) => log.warn({ reason: error.message }, 'the publishing channel failed'));
       opened.on('close', () => {
         if (channel === opened) channel = undefined;
-        lost('the publishing channel closed');
+        if (!closing) lost('the publishing channel closed');
       });
       blocked = false;
       channel = opened;
