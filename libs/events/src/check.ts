@@ -31,8 +31,8 @@ const attribute = (max: number) =>
 const envelope = z.looseObject({
   specversion: z.literal('1.0'),
   id: attribute(256),
-  source: attribute(1024).regex(/^\S+$/, 'must be a URI reference, without white space'),
-  type: attribute(255).regex(/^\S+$/, 'must not contain white space'),
+  source: attribute(1024).regex(/^\S*$/, 'must be a URI reference, without white space'),
+  type: attribute(255).regex(/^\S*$/, 'must not contain white space'),
   time: z.string().max(64),
   subject: attribute(1024).optional(),
   datacontenttype: z

@@ -1,5 +1,0 @@
-import { runApp } from '@weir/service';
-import { start } from './app';
-import { variables } from './config';
-
-void runApp({ name: 'gateway', variables, start }, process);
