@@ -1,0 +1,39 @@
+import type { WeirEvent } from '@weir/events';
+
+/**
+ * One kind of number that is kept about events: what the numbers are, and how an event changes them.
+ * `docs/adding-a-statistic.md` walks through a new one.
+ */
+export interface Statistic {
+  /** Short and stable, `[a-z0-9-]`: part of the names of its counters. */
+  name: string;
+  /** One line: what it answers. */
+  summary: string;
+  /** Which events count, which do not, and what the dimensions mean. */
+  description: string;
+  /**
+   * Its counters are named without `weir:<name>:` in front. Only seed 000's are: everything else of Weir's own lives
+   * under `weir:` (DESIGN, section 5).
+   */
+  bare?: true;
+  /**
+   * How the event changes the numbers; empty when it does not. Pure: it depends on the event alone, never on the clock
+   * or on earlier events. Throwing parks this event with the error's message and stops nothing else.
+   *
+   * The array is not changed by anyone. Returning one and the same array for events that count alike is what makes a
+   * batch cheap: the counter then does the rest of the work once for all of them.
+   */
+  increments(event: WeirEvent): readonly Increment[];
+}
+
+/** One step of one counter. */
+export interface Increment {
+  /** What is counted: `pulls`. */
+  measure: string;
+  /** Of what: dimension → value, `{ o: 'seqera.io', a: 'arm64' }`. The order is part of the counter's name. */
+  dimensions: Readonly<Record<string, string>>;
+  /** One counter for each UTC day of the event's own time, or one for all time. */
+  resolution: 'day' | 'all';
+  /** By how much: a whole number. */
+  by: number;
+}

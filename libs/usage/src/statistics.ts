@@ -1,0 +1,5 @@
+import type { Statistic } from './statistic';
+import { usageKeys } from './statistics/usage-keys';
+
+/** The statistics that the redis-worker keeps. A new one is a file in `statistics/` and a line here. */
+export const statistics: readonly Statistic[] = [usageKeys];

@@ -1,0 +1,68 @@
+import { architecturesOf, organizationOf, type WeirEvent } from '@weir/events';
+import { createCache } from '../cache';
+import type { Metric } from '../keys';
+import type { Increment, Statistic } from '../statistic';
+
+/** Remembered combinations of what, who and which architectures; each is a few hundred bytes. */
+const CACHED_COMBINATIONS = 10_000;
+
+/** What an event of each type counts as. A check is no pull, and the end of a build is not another build. */
+const metricOf: ReadonlyMap<string, Metric> = new Map([
+  ['io.weir.pull', 'pulls'],
+  ['io.weir.build', 'builds'],
+  ['io.weir.mirror', 'mirrors'],
+  ['io.weir.scan', 'scans'],
+]);
+
+/** Seed 000: usage by day, organization and architecture, under the seed's own keys. */
+export const usageKeys: Statistic = {
+  name: 'usage-keys',
+  summary: 'Pulls, Fusion pulls, builds, mirrors and scans by day, organization and architecture.',
+  description:
+    'One for every pull, build, mirror and scan that begins; a pull whose image uses Fusion also counts as fusion. ' +
+    'Checks and the ends of builds, mirrors and scans are not counted. Without a known organization only the day and ' +
+    'the architecture count; without a known architecture only the day and the organization. One event of several ' +
+    'platforms is one for the day and the organization, and one for each of its distinct architectures.',
+  bare: true,
+  increments,
+};
+
+const cache = createCache<readonly Increment[]>(CACHED_COMBINATIONS);
+const none: readonly Increment[] = [];
+
+function increments(event: WeirEvent): readonly Increment[] {
+  const metric = metricOf.get(event.type);
+  if (metric === undefined) return none;
+  const fusion = metric === 'pulls' && event.data['fusion'] === true;
+  const architectures = architecturesOf(event);
+  const organization = organizationOf(event);
+  // The organization stands last and is the only free text: two combinations never share a name.
+  const combination = `${metric} ${fusion} ${architectures.join()} ${organization ?? ''}`;
+  const known = cache.get(combination);
+  if (known) return known;
+  const made = (fusion ? (['pulls', 'fusion'] as const) : [metric]).flatMap((each) =>
+    incrementsOf(each, organization, architectures),
+  );
+  cache.set(combination, made);
+  return made;
+}
+
+/**
+ * The day always; the organization, if known, for all time and for the day; and each architecture in the same ways
+ * (reference usage-metrics 1.2). The peer counts the day twice for architectures it does not know (A.7): here every
+ * counter is named once, because the architectures are distinct.
+ */
+function incrementsOf(metric: Metric, organization: string | undefined, architectures: readonly string[]): Increment[] {
+  const step = (dimensions: Increment['dimensions'], resolution: Increment['resolution']): Increment => {
+    return { measure: metric, dimensions, resolution, by: 1 };
+  };
+  const both = (dimensions: Increment['dimensions']) => [step(dimensions, 'all'), step(dimensions, 'day')];
+  return [
+    step({}, 'day'),
+    ...(organization === undefined ? [] : both({ o: organization })),
+    ...architectures.flatMap((architecture) => [
+      ...both({ a: architecture }),
+      ...(organization === undefined ? [] : both({ o: organization, a: architecture })),
+    ]),
+  ];
+}

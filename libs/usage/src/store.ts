@@ -1,0 +1,19 @@
+/**
+ * Names of what Weir keeps beside the counters, all of it under `weir:`. `prefix` goes in front of every key, counters
+ * too; `{weir}` with braces in it puts everything into one slot of a Redis Cluster.
+ */
+
+/** The set of identities of the events of one UTC day that have been counted. */
+export function seenKey(prefix: string, day: string): string {
+  return `${prefix}weir:seen:${day}`;
+}
+
+/** The sorted set (all scores 0, so sorted by name) of the organizations that a metric has counters of. */
+export function organizationsKey(prefix: string, metric: string): string {
+  return `${prefix}weir:organizations:${metric}`;
+}
+
+/** What the counters of a statistic begin with: nothing for seed 000's keys, `weir:<name>:` for all others. */
+export function namespaceOf({ name, bare }: { name: string; bare?: true }): string {
+  return bare ? '' : `weir:${name}:`;
+}
