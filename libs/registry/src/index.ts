@@ -1,1 +1,13 @@
-export {};
+/** OCI: names, references, media types, manifests, platforms, clients. Pure functions over outsiders' text. */
+export { isDigest, isRepositoryName, isTag } from './grammar';
+export { parseRegistryPath } from './path';
+export type { PathErrorCode, Reference, RegistryPath } from './path';
+export { formatImageReference, parseImageReference } from './image-reference';
+export type { ImageReference } from './image-reference';
+export { imageManifestTypes, indexTypes, isImageManifest, isIndex, mediaTypeOf } from './media-types';
+export { readImageConfig, readManifest } from './manifest';
+export type { Child, ImageConfig, Manifest } from './manifest';
+export { formatPlatform, parsePlatform, platformFrom } from './platform';
+export type { Platform } from './platform';
+export { parseClient, redirectCapability } from './client';
+export type { Client, RedirectCapability } from './client';
