@@ -1,0 +1,60 @@
+import { createPublisher } from '@weir/bus';
+import type { Publisher } from '@weir/bus';
+import { listen } from '@weir/service';
+import type { Config, Context } from '@weir/service';
+import type { Outcome } from './answer';
+import type { variables } from './config';
+import { ingestMetrics } from './metrics';
+import { ingestRoutes } from './routes';
+import { boundedServer, drain } from './server';
+
+/** Starts the emergency API. It needs nothing but its own disk: without the broker, events wait in the spool. */
+export async function start(config: Config<typeof variables>, context: Context): Promise<void> {
+  const { log, metrics } = context;
+  const publisher = createPublisher({
+    url: config.AMQP_URL,
+    spoolDir: config.SPOOL_DIR,
+    spoolBytes: config.SPOOL_BYTES,
+    name: 'ingest',
+    log,
+    metrics,
+  });
+  context.onStop('publisher', () => publisher.close());
+
+  const keeping = keepingEvents(publisher);
+  context.health.check('keeping events', keeping.probe);
+  const routes = ingestRoutes({
+    keys: config.INGEST_KEYS,
+    limits: { bodyBytes: config.INGEST_BODY_BYTES, events: config.INGEST_MAX_EVENTS },
+    publisher,
+    metrics: ingestMetrics(metrics),
+    log,
+    onOutcomes: keeping.learn,
+  });
+  const server = boundedServer(routes, {
+    connections: config.INGEST_MAX_CONNECTIONS,
+    requestTimeoutMs: config.INGEST_REQUEST_TIMEOUT_MS,
+  });
+  const port = await listen(server, { host: context.host, port: config.INGEST_PORT, variable: 'INGEST_PORT' });
+  context.onStop('POST /events', () => drain(server));
+  log.info({ port, keys: config.INGEST_KEYS.map(({ name }) => name) }, 'taking events');
+}
+
+/** How long a refusal of the spool counts against readiness: then it is tried again with real events. */
+const REFUSAL_COUNTS_MS = 30_000;
+
+/** Ready means that a posted event will be kept: by the broker, or else by a spool that has not refused of late. */
+export function keepingEvents(publisher: Pick<Publisher, 'ready' | 'accepting'>, now: () => number = Date.now) {
+  let refusal: { reason: string; at: number } | undefined;
+  return {
+    learn(outcomes: readonly Outcome[]): void {
+      const last = outcomes.findLast((outcome) => !('problems' in outcome));
+      if (last) refusal = 'notTaken' in last ? { reason: last.notTaken, at: now() } : undefined;
+    },
+    probe(): true | string {
+      const broker = publisher.ready();
+      if (broker === true || !refusal || now() - refusal.at > REFUSAL_COUNTS_MS) return publisher.accepting();
+      return `${refusal.reason}, and the broker: ${broker}`;
+    },
+  };
+}

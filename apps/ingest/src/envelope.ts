@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { catalogue, checkEvent, encodeEvent, limits, newId } from '@weir/events';
+import type { Problem, WeirEvent } from '@weir/events';
+import { isFlat, translate } from './clowder';
+import type { ApiKey } from './keys';
+import { defaultSource, maySpeakFor } from './keys';
+
+/** What an event gets from the request it came in. */
+export interface Origin {
+  key: ApiKey;
+  /** The request's `Idempotency-Key`: makes the identity of events without an id the same in every repetition. */
+  idempotencyKey: string | undefined;
+  /** The edge's clock: the time of an event that names none. */
+  now: Date;
+}
+
+/** `forbidden`: nothing is wrong with the event, but this key may not send it. */
+export type Enveloped = { event: WeirEvent } | { problems: Problem[]; forbidden?: true };
+
+/**
+ * Makes a checked event of what was sent: a CloudEvent, a bare `{type, data}`, or one of seed 003's flat shapes. What
+ * is missing in the envelope (id, source, time) is filled in; what is there is kept as it is.
+ */
+export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped {
+  if (typeof sent !== 'object' || sent === null || Array.isArray(sent)) {
+    return { problems: [{ field: '', message: 'must be a JSON object' }] };
+  }
+  const value = sent as Record<string, unknown>;
+  if ('specversion' in value) return complete(value, index, origin);
+  if (!isFlat(value)) return lacks(value) ?? complete(bare(value), index, origin);
+  const flat = translate(value, origin.key.name);
+  if ('problems' in flat) return flat;
+  const { sentAs, ...rest } = flat.translated;
+  const enveloped = complete({ specversion: '1.0', id: value['id'], ...rest }, index, origin);
+  return 'event' in enveloped ? enveloped : { ...enveloped, problems: enveloped.problems.map(named(sentAs)) };
+}
+
+const typeOfName = new Map(catalogue.flatMap(({ type }) => [[type.replace('io.weir.', ''), type] as const]));
+
+/** `{type, data}` without an envelope. A name of the catalogue stands for its type: `pull` for `io.weir.pull`. */
+function bare(value: Record<string, unknown>): Record<string, unknown> {
+  const { type } = value;
+  return { specversion: '1.0', ...value, type: (typeof type === 'string' && typeOfName.get(type)) || type };
+}
+
+function lacks(value: Record<string, unknown>): Enveloped | undefined {
+  const missing = ['type', 'data'].filter((field) => value[field] === undefined);
+  if (missing.length === 0) return undefined;
+  return {
+    problems: missing.map((field) => ({ field, message: 'is missing: an event is at least {"type": …, "data": {…}}' })),
+  };
+}
+
+function complete(value: Record<string, unknown>, index: number, origin: Origin): Enveloped {
+  const { attributes, problems } = attributesOf(value);
+  if (problems.length > 0) return { problems };
+  const checked = checkEvent(
+    {
+      ...attributes,
+      id: attributes['id'] ?? idOf(index, origin),
+      source: attributes['source'] ?? defaultSource(origin.key),
+      time: attributes['time'] ?? origin.now.toISOString(),
+    },
+    { now: origin.now },
+  );
+  if (!checked.ok) return { problems: checked.problems };
+  const { event } = checked;
+  if (!maySpeakFor(origin.key, event.source)) {
+    const allowed = [defaultSource(origin.key), ...origin.key.sources.map((prefix) => `${prefix}…`)].join(', ');
+    return { forbidden: true, problems: [{ field: 'source', message: `this key may only send as ${allowed}` }] };
+  }
+  const bytes = encodeEvent(event).length;
+  if (bytes > limits.eventBytes) {
+    return { problems: [{ field: '', message: `is ${bytes} bytes; at most ${limits.eventBytes} are allowed` }] };
+  }
+  return { event };
+}
+
+const WITH_DEPTH = new Set(['data', 'data_base64']);
+
+/**
+ * The attributes as CloudEvents 1.0.2 has them ("Type System", "JSON Event Format"): scalars, and null is absent. Only
+ * `data` has a depth, and that is limited. A member `__proto__` would be data here and a trap for whoever copies it.
+ */
+function attributesOf(value: Record<string, unknown>): { attributes: Record<string, unknown>; problems: Problem[] } {
+  const attributes: Record<string, unknown> = {};
+  const problems: Problem[] = [];
+  for (const [name, attribute] of Object.entries(value)) {
+    if (attribute === null || attribute === undefined || name === '__proto__') continue;
+    if (typeof attribute === 'object' && !WITH_DEPTH.has(name)) {
+      problems.push({ field: name.slice(0, 100), message: 'must be a text, number or boolean; objects go into data' });
+      if (problems.length === 20) break;
+    } else attributes[name] = attribute;
+  }
+  return { attributes, problems };
+}
+
+/**
+ * A new UUIDv7, or, under an Idempotency-Key, a UUIDv8 (RFC 9562, 5.8: vendor-specific) that the same holder's same
+ * Idempotency-Key gives again for the same place in the request.
+ */
+function idOf(index: number, { key, idempotencyKey }: Origin): string {
+  if (idempotencyKey === undefined) return newId();
+  const bytes = createHash('sha256')
+    .update(JSON.stringify([key.name, idempotencyKey, index]))
+    .digest();
+  bytes[6] = 0x80 | ((bytes[6] ?? 0) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+  return bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function named(sentAs: Record<string, string>) {
+  return (problem: Problem): Problem => ({ ...problem, field: sentAs[problem.field] ?? problem.field });
+}

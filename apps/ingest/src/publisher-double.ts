@@ -1,0 +1,31 @@
+import { SpoolError } from '@weir/bus';
+import type { Published, Publisher } from '@weir/bus';
+import type { WeirEvent } from '@weir/events';
+
+/** A publisher that only remembers: the double for tests of the API itself. The real one has its own tests. */
+export interface PublisherDouble extends Pick<Publisher, 'publishAll'> {
+  events: WeirEvent<object>[];
+  /** How the next events are answered; an error refuses them as a full spool does. */
+  answer(how: (event: WeirEvent<object>) => Published | Error): void;
+}
+
+export function publisherDouble(): PublisherDouble {
+  const events: WeirEvent<object>[] = [];
+  let how: (event: WeirEvent<object>) => Published | Error = () => 'confirmed';
+  return {
+    events,
+    answer: (next) => void (how = next),
+    publishAll: (batch) =>
+      Promise.allSettled(
+        batch.map(async (event) => {
+          const outcome = how(event);
+          if (outcome instanceof Error) throw outcome;
+          events.push(event);
+          return outcome;
+        }),
+      ),
+  };
+}
+
+/** What the publisher throws when the disk takes nothing more. */
+export const spoolFull = () => new SpoolError('The spool is full: 1048576 bytes are allowed');

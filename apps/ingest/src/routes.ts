@@ -1,0 +1,124 @@
+import type { Publisher } from '@weir/bus';
+import { problem } from '@weir/service';
+import type { ProblemDocument } from '@weir/service';
+import express from 'express';
+import type { ErrorRequestHandler, Express, Request, Response } from 'express';
+import type { Logger } from 'pino';
+import { answerOf } from './answer';
+import type { Answer, Outcome } from './answer';
+import { ClientGone, lingerAfter, readBody } from './body';
+import { BodyError, MEDIA_TYPES, readerFor } from './items';
+import { callerOf } from './keys';
+import type { ApiKey, Caller } from './keys';
+import type { IngestMetrics } from './metrics';
+import { takeAll } from './take';
+
+export interface Edge {
+  keys: readonly ApiKey[];
+  /** What one request may hold. */
+  limits: { bodyBytes: number; events: number };
+  publisher: Pick<Publisher, 'publishAll'>;
+  metrics: IngestMetrics;
+  log: Logger;
+  /** Told of every outcome; readiness listens. */
+  onOutcomes?(outcomes: readonly Outcome[]): void;
+}
+
+/** The API: POST /events and nothing else. No CORS: a browser's page of another origin has no business here. */
+export function ingestRoutes(edge: Edge): Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', false);
+  app.use((request, response, next) => {
+    lingerAfter(request, response);
+    next();
+  });
+  app.all('/events', async (request, response) => {
+    const started = process.hrtime.bigint();
+    response.once('finish', () => {
+      edge.metrics.request(response.statusCode, Number(process.hrtime.bigint() - started) / 1e9);
+    });
+    await takeEvents(edge, request, response);
+  });
+  app.use((_request, response) => {
+    problem(response, { status: 404, title: 'Not found', detail: 'There is one resource here: POST /events' });
+  });
+  app.use(onError(edge.log));
+  return app;
+}
+
+async function takeEvents(edge: Edge, request: Request, response: Response): Promise<void> {
+  if (request.method !== 'POST') return problem(response, METHOD_NOT_ALLOWED);
+  const caller = callerOf(request.headers, edge.keys);
+  if ('refused' in caller) return problem(response, REFUSALS[caller.refused]);
+  const { key } = caller;
+
+  const read = readerFor(request.headers['content-type']);
+  const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key']);
+  const body = await readBody(request, edge.limits.bodyBytes);
+  const sent = read(body, request.headers, edge.limits.events);
+  const outcomes = await takeAll(sent.items, { key, idempotencyKey, now: new Date() }, edge.publisher);
+
+  for (const outcome of outcomes) edge.metrics.event(key.name, resultLabel(outcome));
+  edge.onOutcomes?.(outcomes);
+  const answer = answerOf(sent.kind, outcomes);
+  logAnswer(edge.log, key, answer, outcomes);
+  response.status(answer.status).set(answer.headers).end(JSON.stringify(answer.body));
+}
+
+const METHOD_NOT_ALLOWED: ProblemDocument = {
+  status: 405,
+  title: 'Method not allowed',
+  detail: `Events are posted here, as ${MEDIA_TYPES.join(', ')}`,
+  headers: { allow: 'POST', 'accept-post': MEDIA_TYPES.join(', ') },
+};
+
+const HOW = 'send Authorization: Bearer <key>, with a key that INGEST_KEYS lists';
+const CHALLENGE = { 'www-authenticate': 'Bearer realm="weir ingest"' };
+const REFUSALS: Readonly<Record<Extract<Caller, { refused: string }>['refused'], ProblemDocument>> = {
+  missing: { status: 401, title: 'A key is missing', detail: `To post events, ${HOW}`, headers: CHALLENGE },
+  unknown: { status: 401, title: 'The key is not known', detail: `To post events, ${HOW}`, headers: CHALLENGE },
+  scope: { status: 403, title: 'Not allowed with this key', detail: 'The key lacks the scope ingest' },
+};
+
+/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a text, usually quoted. */
+function idempotencyKeyOf(header: string | string[] | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const key = String(header)
+    .trim()
+    .replace(/^"(.*)"$/, '$1');
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new BodyError(400, 'Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID');
+}
+
+function resultLabel(outcome: Outcome): 'confirmed' | 'spooled' | 'refused' | 'not_taken' {
+  if ('taken' in outcome) return outcome.taken;
+  return 'problems' in outcome ? 'refused' : 'not_taken';
+}
+
+function logAnswer(log: Logger, key: ApiKey, { status }: Answer, outcomes: readonly Outcome[]): void {
+  const refused = outcomes.find((outcome) => 'problems' in outcome);
+  const [first] = outcomes;
+  const id = first && 'id' in first ? first.id : undefined;
+  const line = { key: key.name, status, events: outcomes.length, firstId: id };
+  if (status === 503) log.error(line, 'events could not be kept');
+  else if (refused) log.info({ ...line, problem: refused.problems[0] }, 'events were refused');
+  else log.debug(line, 'events were taken');
+}
+
+const TITLES = { 400: 'Not a valid request', 413: 'Too large', 415: 'Media type not taken' } as const;
+
+function onError(log: Logger): ErrorRequestHandler {
+  return (error: unknown, _request, response, _next) => {
+    if (error instanceof ClientGone || response.headersSent) return void response.destroy();
+    if (error instanceof BodyError) {
+      const headers =
+        error.status === 415 ? { 'accept-post': MEDIA_TYPES.join(', '), 'accept-encoding': 'identity' } : {};
+      return problem(response, { status: error.status, title: TITLES[error.status], detail: error.message, headers });
+    }
+    // Express gives its own errors (a path that is not percent-encoded right) a 4xx status.
+    const status = (error as { status?: unknown }).status;
+    if (status === 400) return problem(response, { status: 400, title: TITLES[400], detail: 'The path is malformed' });
+    log.error({ err: error }, 'a request failed');
+    problem(response, { status: 500, title: 'Internal error', detail: 'The events were not taken; the log says why' });
+  };
+}
