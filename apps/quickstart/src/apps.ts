@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import type { Folder } from './folder';
+import type { Secrets } from './secrets';
+import { hashed } from './secrets';
+import type { Settings } from './settings';
+import type { Stage } from './run-file';
+
+/** What an app's environment is made from. */
+export interface Wiring {
+  settings: Settings;
+  secrets: Secrets;
+  folder: Folder;
+  /** Addresses of the servers, credentials included. */
+  urls: Readonly<Record<'amqp' | 'redis' | 'influx' | 'mongodb', string>>;
+  /** The gateway's registry; undefined when a rules file says it all. */
+  upstream: string | undefined;
+}
+
+/** One app of Weir: where it stands in the order, and what it has to be told. */
+export interface AppPart {
+  name: string;
+  stage: Stage;
+  /** The compiled main. */
+  file: string;
+  /** The variable of the port that it serves on, where it serves. */
+  portVariable?: 'GATEWAY_PORT' | 'INGEST_PORT' | 'BUILD_SERVICE_PORT' | 'STATS_PORT';
+  /** One line for the table. */
+  about: string;
+  /** What it needs, and nothing else: an app that does not know a credential cannot leak it. */
+  environment(wiring: Wiring): Record<string, string>;
+  /** Variables of the user that go through to it as they are. */
+  passes: readonly RegExp[];
+}
+
+const publisher = (name: string) => ({ urls, folder }: Wiring) => ({ AMQP_URL: urls.amqp, SPOOL_DIR: join(folder.spools, name) });
+
+/** All apps of Weir, as compiled under `root` (the repository's apps folder). */
+export function appParts(root: string): AppPart[] {
+  const file = (name: string): string => join(root, name, 'dist', 'main.js');
+  return [
+    {
+      name: 'gateway',
+      stage: 'publisher',
+      file: file('gateway'),
+      portVariable: 'GATEWAY_PORT',
+      about: 'pull images from here',
+      environment: (wiring) => ({
+        ...publisher('gateway')(wiring),
+        ...(wiring.upstream === undefined ? {} : { UPSTREAM: wiring.upstream }),
+      }),
+      passes: [/^GATEWAY_/, /^UPSTREAM_/, /^RULES_FILE$/, /^SPOOL_/],
+    },
+    {
+      name: 'ingest',
+      stage: 'publisher',
+      file: file('ingest'),
+      portVariable: 'INGEST_PORT',
+      about: 'post events here',
+      environment: (wiring) => ({ ...publisher('ingest')(wiring), INGEST_KEYS: hashed('quickstart', wiring.secrets.ingestKey) }),
+      passes: [/^INGEST_/, /^SPOOL_/],
+    },
+    {
+      name: 'build-service',
+      stage: 'publisher',
+      file: file('build-service'),
+      portVariable: 'BUILD_SERVICE_PORT',
+      about: 'build and mirror images here',
+      environment: (wiring) => ({ ...publisher('build-service')(wiring), BUILD_KEYS: hashed('quickstart', wiring.secrets.buildKey) }),
+      passes: [/^BUILD_/, /^MIRROR_/, /^SPOOL_/, /^STORAGE_/, /^XDG_RUNTIME_DIR$/],
+    },
+    {
+      name: 'stats',
+      stage: 'publisher',
+      file: file('stats'),
+      portVariable: 'STATS_PORT',
+      about: 'read usage counters here',
+      environment: ({ urls, secrets }) => ({ REDIS_URL: urls.redis, STATS_USERS: hashed(secrets.statsUser, secrets.statsPassword) }),
+      passes: [/^STATS_/, /^REDIS_/],
+    },
+    {
+      name: 'redis-worker',
+      stage: 'worker',
+      file: file('redis-worker'),
+      about: 'counts',
+      environment: ({ urls }) => ({ AMQP_URL: urls.amqp, REDIS_URL: urls.redis }),
+      passes: [/^REDIS_/, /^WORKER_/],
+    },
+    {
+      name: 'influx-worker',
+      stage: 'worker',
+      file: file('influx-worker'),
+      about: 'writes time series',
+      environment: ({ urls, settings }) => ({ AMQP_URL: urls.amqp, INFLUX_URL: urls.influx, INFLUX_DATABASE: settings.INFLUX_DATABASE }),
+      passes: [/^INFLUX_/, /^WORKER_/],
+    },
+    {
+      name: 'mongo-worker',
+      stage: 'worker',
+      file: file('mongo-worker'),
+      about: 'keeps each event as it came',
+      environment: ({ urls, settings }) => ({ AMQP_URL: urls.amqp, MONGODB_URL: urls.mongodb, MONGODB_DATABASE: settings.MONGODB_DATABASE }),
+      passes: [/^MONGODB_/, /^WORKER_/],
+    },
+  ];
+}
+
+/** What any program needs of its surroundings, and the variables that every app of Weir has. */
+const COMMON = [
+  /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR)$/,
+  /^NODE_(OPTIONS|EXTRA_CA_CERTS)$/,
+  /^(HTTPS?|NO)_PROXY$/i,
+  /^(HOST|LOG_LEVEL)$/,
+];
+
+/** The part of the user's environment that goes through to an app. */
+export function passedOn(part: Pick<AppPart, 'passes'>, environment: NodeJS.ProcessEnv): Record<string, string> {
+  const through = [...COMMON, ...part.passes];
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && through.some((pattern) => pattern.test(entry[0])),
+    ),
+  );
+}

@@ -1,0 +1,35 @@
+import { ConfigError, StartError } from '@weir/service';
+import { readOptions, usage } from './options';
+import type { Parts } from './parts';
+import { start } from './start';
+import { stop } from './stop';
+import { supervise } from './supervise';
+
+const EXIT_CONFIG = 78;
+
+/**
+ * Runs one command of the quick start and resolves with its exit code: `start` and `stop` are for people, `supervise`
+ * is what `start` calls. Errors that a person can do something about are printed without a stack trace.
+ *
+ * @param file - the JavaScript file that was run, which `start` runs once more as the supervisor.
+ */
+export async function runCommand(parts: Parts, file: string, process: NodeJS.Process): Promise<number> {
+  const [command, ...args] = process.argv.slice(2);
+  try {
+    switch (command) {
+      case 'start':
+        return await start(readOptions(args), [file, 'supervise'], process);
+      case 'stop':
+        if (args.length > 0) throw new StartError(`stop takes no arguments.\n${usage}`);
+        return await stop(process);
+      case 'supervise':
+        return await supervise(readOptions(args), parts, process);
+      default:
+        throw new StartError(usage);
+    }
+  } catch (error) {
+    if (!(error instanceof StartError || error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error instanceof ConfigError ? EXIT_CONFIG : 1;
+  }
+}

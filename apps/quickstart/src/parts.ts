@@ -1,0 +1,61 @@
+import type { AppPart } from './apps';
+import type { Found, ServerKey } from './endpoints';
+import type { Folder } from './folder';
+import type { Settings } from './settings';
+
+/** A server that answers, with what the supervisor has to know of it. */
+export interface RunningServer {
+  key: ServerKey;
+  /** `RabbitMQ` */
+  what: string;
+  /** Works as it stands, credentials included. */
+  url: string;
+  found: Found;
+  /** Why it was found so, for people. */
+  note: string;
+  /** Its processes, where they are ours. */
+  pids(): readonly number[];
+  /** Starts it again after it has died, at the same address with the same data; absent where it is not ours to start. */
+  restart?(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What the search for a server may use. */
+export interface ServerRequest {
+  folder: Folder;
+  settings: Settings;
+  /** Tells a person what goes on. */
+  progress(text: string): void;
+  /** Asks a person; true at once where there is none. */
+  ask(question: string): Promise<boolean>;
+}
+
+/** Finds or starts one server. */
+export interface ServerPart {
+  key: ServerKey;
+  /** `RabbitMQ` */
+  what: string;
+  find(request: ServerRequest): Promise<RunningServer>;
+}
+
+/** A stream of marked events and what it needs; see demo/. */
+export interface DemoPart {
+  start(demo: DemoRequest): Promise<{ stop(): Promise<void> }>;
+}
+
+export interface DemoRequest {
+  gateway: string;
+  ingest: string;
+  buildService: string;
+  registry: string;
+  ingestKey: string;
+  buildKey: string;
+  notice(text: string): void;
+}
+
+/** All that a quick start is made of: Weir's own (see weir.ts), or a test's. */
+export interface Parts {
+  servers: readonly ServerPart[];
+  apps: readonly AppPart[];
+  demo: DemoPart;
+}

@@ -1,0 +1,128 @@
+import { appendFileSync } from 'node:fs';
+import { StartError, readConfig } from '@weir/service';
+import type { Flow } from './flow';
+import { flowMeter } from './flow';
+import { folderAt, makeFolder } from './folder';
+import { logPath } from './logs';
+import type { FromSupervisor, ToSupervisor } from './messages';
+import type { Options } from './options';
+import type { Parts } from './parts';
+import { RUN_VARIABLE, markOf } from './processes';
+import { watchQueues } from './queues';
+import { claimRun } from './run-file';
+import { variables } from './settings';
+import { hintsOf } from './hints';
+import { createSupervisor, explain } from './supervisor';
+
+const FLOW_EVERY_MS = 1_000;
+
+/**
+ * The whole of the supervisor's process, which `npm start` starts apart from itself: brings everything up, says so
+ * over the IPC channel, and takes everything down when it is told to: by a signal, by `npm start`, or by the
+ * disappearance of an `npm start` that has not said `leave`. Resolves with the exit code.
+ */
+export async function supervise(options: Options, parts: Parts, process: NodeJS.Process): Promise<number> {
+  const settings = readConfig(variables, process.env);
+  const folder = folderAt(settings.WEIR_HOME);
+  makeFolder(folder);
+  const self = markOf(process.pid);
+  const id = process.env[RUN_VARIABLE];
+  if (!self || !id) throw new StartError('The supervisor is started by npm start, not by hand.');
+  const { say, onMessage } = connection(process);
+  const tell = (type: 'progress' | 'notice', text: string): void => {
+    appendFileSync(logPath(folder, 'supervisor'), `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
+    say({ type, text });
+  };
+  const runFile = claimRun(folder, { id, supervisor: self, state: 'starting', demo: options.demo, rows: [], hints: [], processes: [] });
+  if (!runFile) {
+    say({ type: 'failed', text: `Another npm start has just begun in ${folder.root}.` });
+    return 1;
+  }
+
+  let answer: (yes: boolean) => void = () => {};
+  const told = toldToStop(process, onMessage, (yes) => answer(yes));
+  const supervisor = createSupervisor({
+    folder,
+    runFile,
+    settings,
+    environment: process.env,
+    parts,
+    demo: options.demo,
+    progress: (text) => tell('progress', text),
+    notice: (text) => tell('notice', text),
+    ask: async (question) => {
+      if (options.yes || !say({ type: 'ask', question })) return true;
+      return new Promise((resolve) => (answer = resolve));
+    },
+  });
+
+  try {
+    const up = await Promise.race([supervisor.up(), told.then(() => undefined)]);
+    if (up === undefined) return 0;
+    const hints = hintsOf(up.endpoints, folder);
+    runFile.set({ hints });
+    say({ type: 'ready', rows: up.rows, hints });
+    const queues = watchQueues(up.endpoints.amqp, quiet);
+    const look = flowMeter(up.publishers, () => queues.waiting(), up.down);
+    const showing = repeat(FLOW_EVERY_MS, async () => process.connected && say({ type: 'flow', flow: await look() }));
+    await told;
+    clearInterval(showing);
+    await queues.close();
+    return 0;
+  } catch (error) {
+    const text = explain(error);
+    tell('notice', text);
+    say({ type: 'failed', text });
+    return 1;
+  } finally {
+    await supervisor.down();
+    tell('notice', 'Everything is stopped.');
+  }
+}
+
+/** Talks to whoever started this process, for as long as that is there. */
+function connection(process: NodeJS.Process) {
+  return {
+    /** False when nobody listens. */
+    say(message: FromSupervisor): boolean {
+      if (!process.connected || !process.send) return false;
+      process.send(message, undefined, undefined, () => {}); // gone meanwhile: nobody to tell
+      return true;
+    },
+    onMessage: (handle: (message: ToSupervisor) => void) => void process.on('message', handle),
+  };
+}
+
+/** Resolves when it is time to stop. A second request ends the process at once. */
+function toldToStop(
+  process: NodeJS.Process,
+  onMessage: (handle: (message: ToSupervisor) => void) => void,
+  onAnswer: (yes: boolean) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    let left = false;
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
+    onMessage((message) => {
+      if (message.type === 'answer') onAnswer(message.yes);
+      if (message.type === 'leave') {
+        left = true;
+        process.disconnect();
+      }
+      if (message.type === 'stop') resolve();
+      if (message.type === 'force') process.exit(1);
+    });
+    process.on('disconnect', () => {
+      if (!left) resolve();
+    });
+  });
+}
+
+/** Calls again and again, never twice at a time. */
+function repeat(everyMs: number, work: () => Promise<unknown>): NodeJS.Timeout {
+  let busy = false;
+  return setInterval(() => {
+    if (busy) return;
+    busy = true;
+    void work().finally(() => (busy = false));
+  }, everyMs);
+}
