@@ -18,9 +18,9 @@ export interface Publisher {
    *
    * @throws SpoolError when neither takes it: the caller must not acknowledge the event.
    */
-  publish(event: WeirEvent<object>): Promise<Published>;
+  publish(event: WeirEvent): Promise<Published>;
   /** {@link publish} for many, each with its own outcome. */
-  publishAll(events: readonly WeirEvent<object>[]): Promise<PromiseSettledResult<Published>[]>;
+  publishAll(events: readonly WeirEvent[]): Promise<PromiseSettledResult<Published>[]>;
   /** True when events can be taken durably and go straight to the broker; otherwise what is wrong. */
   ready(): true | string;
   /** True when an event would be taken durably now, by the broker or by the spool; otherwise why not. */
@@ -139,7 +139,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return 'spooled';
   };
 
-  const publish = async (event: WeirEvent<object>): Promise<Published> => {
+  const publish = async (event: WeirEvent): Promise<Published> => {
     const body = encodeEvent(event);
     if (channel && !blocked && !closing && inFlight.size < window && (await send(body, event))) {
       counted.confirmed.inc();

@@ -8,7 +8,7 @@ import { v7 as uuidv7 } from 'uuid';
  *
  * Source of the shape: CloudEvents 1.0.2, "Required Attributes" and "Optional Attributes".
  */
-export interface WeirEvent<Data = Record<string, unknown>> {
+export interface WeirEvent {
   specversion: '1.0';
   /** Unique within `source`; a UUIDv7 when Weir makes it. */
   id: string;
@@ -20,7 +20,7 @@ export interface WeirEvent<Data = Record<string, unknown>> {
   subject?: string;
   datacontenttype?: 'application/json';
   dataschema?: string;
-  data: Data;
+  data: Record<string, unknown>;
   /** CloudEvents extension attributes. */
   [extension: string]: unknown;
 }
@@ -39,7 +39,7 @@ export function newId(): string {
 }
 
 /** Makes the envelope around `data`. It does not validate: {@link checkEvent} does, at the edge. */
-export function createEvent<Data extends object>(type: string, data: Data, from: Origin): WeirEvent<Data> {
+export function createEvent(type: string, data: object, from: Origin): WeirEvent {
   return {
     specversion: '1.0',
     id: from.id ?? newId(),
@@ -48,12 +48,12 @@ export function createEvent<Data extends object>(type: string, data: Data, from:
     time: (from.time ?? new Date()).toISOString(),
     ...(from.subject === undefined ? {} : { subject: from.subject }),
     datacontenttype: 'application/json',
-    data,
+    data: data as Record<string, unknown>,
   };
 }
 
 /** The body of the AMQP message or HTTP request that carries the event: `application/cloudevents+json`, UTF-8. */
-export function encodeEvent(event: WeirEvent<object>): Buffer {
+export function encodeEvent(event: WeirEvent): Buffer {
   return Buffer.from(JSON.stringify(event));
 }
 

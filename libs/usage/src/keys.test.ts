@@ -129,9 +129,9 @@ test('an empty name, half a surrogate pair and a day that never was are refused'
 
 test('a calendar day is one that was or will be', () => {
   expect(['2024-02-29', '2000-02-29', '2024-12-31'].map(isCalendarDay)).toEqual([true, true, true]);
-  expect(['2023-02-29', '1900-02-29', '2024-13-45', '2024-00-10', '2024-3-2', ' 2024-03-02'].map(isCalendarDay)).toEqual(
-    [false, false, false, false, false, false],
-  );
+  expect(
+    ['2023-02-29', '1900-02-29', '2024-13-45', '2024-00-10', '2024-3-2', ' 2024-03-02'].map(isCalendarDay),
+  ).toEqual([false, false, false, false, false, false]);
 });
 
 /** mulberry32: small, and the same on every machine. */
@@ -141,6 +141,6 @@ function seeded(seed: number): (below: number) => number {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below | 0;
+    return ((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below) | 0;
   };
 }

@@ -24,7 +24,9 @@ export interface UsageKey {
  */
 export function formatKey({ metric, organization, architecture, day }: UsageKey): string {
   if (organization === undefined && architecture === undefined && day === undefined) {
-    throw new RangeError(`A key of ${metric} needs an organization, an architecture or a day: there is no grand total.`);
+    throw new RangeError(
+      `A key of ${metric} needs an organization, an architecture or a day: there is no grand total.`,
+    );
   }
   return formatCounter(metric, { o: organization, a: architecture }, day);
 }

@@ -17,20 +17,23 @@ function keysOf(type: string, data: object): Record<string, number> {
 
 const each = (...keys: string[]) => Object.fromEntries(keys.map((key) => [key, 1]));
 
-test.each(['pull', 'build', 'mirror', 'scan'])('a %s of a known organization and architecture touches seven keys', (kind) => {
-  const data = { repository: 'a', platform: 'linux/arm64/v8', user: { email: 'test_metrics@seqera.io' } };
-  expect(keysOf(`io.weir.${kind}`, data)).toEqual(
-    each(
-      `${kind}s/d/${day}`,
-      `${kind}s/o/seqera.io`,
-      `${kind}s/o/seqera.io/d/${day}`,
-      `${kind}s/a/arm64`,
-      `${kind}s/a/arm64/d/${day}`,
-      `${kind}s/o/seqera.io/a/arm64`,
-      `${kind}s/o/seqera.io/a/arm64/d/${day}`,
-    ),
-  );
-});
+test.each(['pull', 'build', 'mirror', 'scan'])(
+  'a %s of a known organization and architecture touches seven keys',
+  (kind) => {
+    const data = { repository: 'a', platform: 'linux/arm64/v8', user: { email: 'test_metrics@seqera.io' } };
+    expect(keysOf(`io.weir.${kind}`, data)).toEqual(
+      each(
+        `${kind}s/d/${day}`,
+        `${kind}s/o/seqera.io`,
+        `${kind}s/o/seqera.io/d/${day}`,
+        `${kind}s/a/arm64`,
+        `${kind}s/a/arm64/d/${day}`,
+        `${kind}s/o/seqera.io/a/arm64`,
+        `${kind}s/o/seqera.io/a/arm64/d/${day}`,
+      ),
+    );
+  },
+);
 
 test('an anonymous pull without a platform touches its day only', () => {
   expect(keysOf('io.weir.pull', { repository: 'a' })).toEqual(each(`pulls/d/${day}`));
@@ -51,7 +54,11 @@ test('a pull without a platform touches its day and its organization', () => {
 test('a pull of an image with Fusion counts as a pull and as fusion', () => {
   expect(keysOf('io.weir.pull', { repository: 'a', fusion: true, user: { organization: 'acme' } })).toEqual(
     each(
-      ...['pulls', 'fusion'].flatMap((metric) => [`${metric}/d/${day}`, `${metric}/o/acme`, `${metric}/o/acme/d/${day}`]),
+      ...['pulls', 'fusion'].flatMap((metric) => [
+        `${metric}/d/${day}`,
+        `${metric}/o/acme`,
+        `${metric}/o/acme/d/${day}`,
+      ]),
     ),
   );
   expect(keysOf('io.weir.pull', { repository: 'a', fusion: 'true' })).toEqual(each(`pulls/d/${day}`));
@@ -103,7 +110,6 @@ test('an organization whose name reads like another combination is not taken for
 });
 
 test('events that count alike share one array, so that a batch does its work once', () => {
-  const make = () =>
-    usageKeys.increments(createEvent('io.weir.pull', { platform: 'linux/amd64' }, { source: 'test' }));
+  const make = () => usageKeys.increments(createEvent('io.weir.pull', { platform: 'linux/amd64' }, { source: 'test' }));
   expect(make()).toBe(make());
 });
