@@ -1,0 +1,189 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
+import { join } from 'node:path';
+import { connect } from 'amqplib';
+import { findProgram, needProgram, privateServer } from './private-server';
+import { startProcess } from './process';
+import { ServerError } from './server';
+import type { PrivateServer, StartOptions } from './server';
+import { loadState } from './state';
+import type { State } from './state';
+
+type Ports = 'amqp' | 'distribution' | 'epmd';
+
+/** A private RabbitMQ; beyond the life cycle it can be administered, which over AMQP alone it cannot. */
+export interface PrivateRabbitmq extends PrivateServer {
+  /**
+   * Evaluates Erlang expressions inside the broker and gives the printed result of the last one, e.g.
+   * `rabbit_vhost:list_names().` It takes some 10 ms, where rabbitmqctl takes more than a second.
+   */
+  evaluate(expressions: string): Promise<string>;
+  /** Makes an empty virtual host that the server's user owns, and gives its URL. */
+  addVhost(name: string): Promise<string>;
+  deleteVhost(name: string): Promise<void>;
+}
+
+/**
+ * Starts a private RabbitMQ: a node name, a cookie and an epmd of its own, all three ports on loopback, no plug-in.
+ * Debian's /usr/sbin/rabbitmq-server switches to the user `rabbitmq`, so the script behind it is called.
+ */
+export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbitmq> {
+  const { dir } = options;
+  const packaged = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+  const program = existsSync(packaged) ? packaged : needProgram('rabbitmq-server', 'rabbitmq-server');
+  const epmd = needProgram('epmd', 'rabbitmq-server');
+  const state = await loadState<Ports>(dir, ['amqp', 'distribution', 'epmd']);
+  const { ports, user, password } = state;
+  await writeFiles(dir, state);
+  const url = `amqp://${user}:${password}@127.0.0.1:${ports.amqp}`;
+  const env = environment(dir, ports);
+
+  const server = await privateServer({
+    name: 'rabbitmq',
+    url,
+    dir,
+    note: `private instance of ${program}, data in ${dir}`,
+    launch: async () => {
+      const mapper = await startProcess({
+        name: 'epmd',
+        program: epmd,
+        args: ['-address', '127.0.0.1', '-port', String(ports.epmd)],
+        dir,
+        ready: () => canConnect(ports.epmd),
+      });
+      try {
+        const broker = await startProcess({
+          name: 'rabbitmq',
+          program,
+          args: [],
+          dir,
+          env,
+          ready: () => canLogIn(url),
+          stopTimeoutMs: 20_000,
+          ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
+        });
+        return [mapper, broker];
+      } catch (error) {
+        await mapper.kill();
+        throw error;
+      }
+    },
+  });
+
+  const evaluate = (expressions: string) => callNode(expressions, env);
+  const crash = server.kill;
+  return Object.assign(server, {
+    evaluate,
+    // 3.10 writes down which quorum queues there are up to half a second after it has confirmed their declaration
+    // (ra_directory, auto_save). A crash in that window loses the queue, and a test would rarely mean to ask for that.
+    kill: async () => {
+      await callNode('[dets:sync(Table) || Table <- dets:all()].', env, 3).catch(() => {});
+      await crash();
+    },
+    addVhost: async (name: string) => {
+      await evaluate(
+        `ok = rabbit_vhost:add(<<"${erlangText(name)}">>, <<"${user}">>),
+         ok = rabbit_auth_backend_internal:set_permissions(<<"${user}">>, <<"${erlangText(name)}">>, <<".*">>, <<".*">>, <<".*">>, <<"${user}">>).`,
+      );
+      return `${url}/${encodeURIComponent(name)}`;
+    },
+    deleteVhost: async (name: string) => {
+      await evaluate(`ok = rabbit_vhost:delete(<<"${erlangText(name)}">>, <<"${user}">>).`);
+    },
+  });
+}
+
+const nodeName = 'weir@localhost';
+
+async function writeFiles(dir: string, { ports, user, password }: State<Ports>): Promise<void> {
+  await mkdir(join(dir, 'data'), { recursive: true });
+  await writeFile(join(dir, 'plugins'), '[].\n');
+  await writeFile(
+    join(dir, 'rabbitmq.conf'),
+    [
+      `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
+      `default_user = ${user}`,
+      `default_pass = ${password}`,
+      'log.file = false',
+      'log.console = true',
+      'log.console.level = info',
+      'vm_memory_high_watermark.relative = 0.4',
+      // Below this the broker blocks publishers: enough for its own logs and Raft segments to go on.
+      'disk_free_limit.absolute = 256MB',
+      // Raft's write-ahead log is written in pieces of up to this; the default of 512 MiB is made for big disks.
+      'raft.wal_max_size_bytes = 67108864',
+      '',
+    ].join('\n'),
+    { mode: 0o600 },
+  );
+  const cookie = join(dir, '.erlang.cookie');
+  if (!existsSync(cookie)) await writeFile(cookie, randomBytes(20).toString('hex').toUpperCase(), { mode: 0o400 });
+}
+
+function environment(dir: string, ports: Record<Ports, number>): Record<string, string> {
+  return {
+    HOME: dir,
+    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODENAME: nodeName,
+    RABBITMQ_DIST_PORT: String(ports.distribution),
+    // Without it the settings of a RabbitMQ that the distribution has set up would be read as well.
+    RABBITMQ_CONF_ENV_FILE: join(dir, 'no-such-file'),
+    RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(dir, 'no-such-file.config'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'plugins'),
+    RABBITMQ_MNESIA_BASE: join(dir, 'data'),
+    RABBITMQ_LOG_BASE: dir,
+    RABBITMQ_LOGS: '-',
+    RABBITMQ_GENERATED_CONFIG_DIR: join(dir, 'generated'),
+    // The script then becomes the broker (exec) instead of staying in front of it as a shell.
+    RUNNING_UNDER_SYSTEMD: 'true',
+    // +sbwt none: schedulers that have nothing to do sleep, for this machine has other work.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      '+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
+    ERL_CRASH_DUMP: join(dir, 'erl_crash.dump'),
+    ERL_CRASH_DUMP_SECONDS: '0',
+  };
+}
+
+/** Ready means: our user can open a channel, which a broker that still boots or recovers does not allow. */
+async function canLogIn(url: string): Promise<void> {
+  const connection = await connect(url, { timeout: 5_000 });
+  connection.on('error', () => {});
+  await connection.createChannel();
+  await connection.close();
+}
+
+function canConnect(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ port, host: '127.0.0.1' }, () => socket.end(() => resolve()));
+    socket.once('error', reject);
+  });
+}
+
+/** erl_call prints `{ok, Result}` or `{error, Reason}` and exits 0 either way. */
+function callNode(expressions: string, env: Record<string, string>, timeoutSeconds = 30): Promise<string> {
+  const program = findProgram('erl_call');
+  if (program === undefined) throw new ServerError('erl_call is not installed; it comes with erlang-base.');
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      program,
+      ['-sname', nodeName, '-timeout', String(timeoutSeconds), '-fetch_stdout', '-e'],
+      { env: { ...env, PATH: process.env['PATH'] }, timeout: (timeoutSeconds + 2) * 1000, killSignal: 'SIGKILL' },
+      (error, stdout, stderr) => {
+        const result = stdout.trim();
+        if (!error && result.startsWith('{ok,')) resolve(result.slice(4, -1).trim());
+        else reject(new ServerError(`RabbitMQ refused "${expressions.trim()}": ${result || stderr || error?.message}`));
+      },
+    );
+    child.stdin?.end(`${expressions}\n`);
+  });
+}
+
+function erlangText(text: string): string {
+  if (!/^[\w.:-]{1,200}$/.test(text)) throw new ServerError(`"${text}" is not a usable name: letters, digits, . : _ -`);
+  return text;
+}

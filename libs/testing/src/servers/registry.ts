@@ -1,0 +1,53 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { needProgram, privateServer } from './private-server';
+import { startProcess } from './process';
+import type { PrivateServer, StartOptions } from './server';
+import { loadState } from './state';
+
+/** Starts a private OCI registry (Debian's docker-registry, the CNCF Distribution) without login; deletes are allowed. */
+export async function startRegistry(options: StartOptions): Promise<PrivateServer> {
+  const { dir } = options;
+  const program = needProgram('docker-registry', 'docker-registry');
+  const { ports, password } = await loadState(dir, ['http']);
+  const configFile = join(dir, 'registry.yml');
+  await writeFile(configFile, configuration(dir, ports.http, password), { mode: 0o600 });
+  const url = `http://127.0.0.1:${ports.http}`;
+
+  return privateServer({
+    name: 'registry',
+    url,
+    dir,
+    note: `private instance of ${program}, images in ${dir}`,
+    launch: async () => [
+      await startProcess({
+        name: 'registry',
+        program,
+        args: ['serve', configFile],
+        dir,
+        ready: async () => {
+          const response = await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(5_000) });
+          if (!response.ok) throw new Error(`GET /v2/ was answered ${response.status}`);
+        },
+        ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
+      }),
+    ],
+  });
+}
+
+function configuration(dir: string, port: number, secret: string): string {
+  return `version: 0.1
+log:
+  level: info
+  accesslog:
+    disabled: true
+storage:
+  filesystem:
+    rootdirectory: "${join(dir, 'images')}"
+  delete:
+    enabled: true
+http:
+  addr: 127.0.0.1:${port}
+  secret: "${secret}"
+`;
+}
