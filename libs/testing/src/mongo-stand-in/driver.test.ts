@@ -9,7 +9,6 @@ import { startMongoStandIn, type MongoStandIn } from './index';
 
 interface Item extends Document {
   _id: string | number | ObjectId | Int32 | Double | Long;
-  list?: unknown[];
 }
 
 let standIn: MongoStandIn | undefined;
@@ -273,7 +272,7 @@ describe('changing', () => {
     });
     expect(await items.findOne({ _id: 2 })).toEqual({ _id: 2, n: 7, a: { b: 1 } });
     expect(await items.updateMany({}, { $set: { n: 5 } })).toMatchObject({ matchedCount: 3, modifiedCount: 2 });
-    expect(await items.updateOne({ _id: 1 }, { $push: { list: 3 }, $unset: { n: '' } })).toMatchObject({
+    expect(await items.updateOne({ _id: 1 }, { $push: { list: 3 } as never, $unset: { n: '' } })).toMatchObject({
       modifiedCount: 1,
     });
     expect(await items.findOne({ _id: 1 })).toEqual({ _id: 1, list: [1, 2, 3] });
