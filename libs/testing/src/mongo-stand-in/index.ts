@@ -1,0 +1,2 @@
+export { startMongoStandIn } from './server';
+export type { MongoStandIn, MongoStandInOptions } from './server';
