@@ -1,5 +1,5 @@
 import { connect } from 'amqplib';
-import { createPublisher, deadQueueOf, EXCHANGE, type Publisher } from '@weir/bus';
+import { createPublisher, deadQueueOf, declareTopology, EXCHANGE, WORKERS, type Publisher } from '@weir/bus';
 import { createEvent, encodeEvent, type WeirEvent } from '@weir/events';
 import { createHealth, type Config, type Variables } from '@weir/service';
 import { startWorker, workerVariables, type WorkerDefinition } from '@weir/worker';
@@ -52,6 +52,7 @@ export function describeWorker<V extends Variables>(
     beforeAll(async () => {
       bench = await openBench(definition, await openStore());
     }, 120_000);
+    afterEach(() => bench?.tidy());
     afterAll(() => bench?.close(), 60_000);
 
     test('gives an event its effect once, however often it is delivered', async () => {
@@ -94,7 +95,9 @@ export function describeWorker<V extends Variables>(
       await running.stop();
       expect(await bench.store.count()).toBe(before + 10);
       const letters = await bench.takeDeadLetters();
-      expect(letters.map(({ headers }) => headers['weir-reason'])).toEqual(unacceptable ? ['refused by the store'] : []);
+      expect(letters.map(({ headers }) => headers['weir-reason'])).toEqual(
+        unacceptable ? ['refused by the store'] : [],
+      );
     });
 
     test('writes a batch again whose answer never came, with the effect of one', async () => {
@@ -168,7 +171,9 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
   });
   const connection = await connect(broker.url);
   const channel = await connection.createConfirmChannel();
-  await until(() => publisher.ready() === true); // it has declared the topology
+  await declareTopology(channel, [...new Set([...WORKERS, definition.name])]);
+  await until(() => publisher.ready() === true);
+  const left = new Set<Running>();
 
   return {
     store,
@@ -193,15 +198,22 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
         const metric = await metrics.getSingleMetric('weir_worker_events_total')?.get();
         return metric?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
       };
-      return {
+      const running: Running = {
         readiness: health.readiness,
         done,
         untilDone: (messages) => until(async () => (await done()) >= messages),
         async stop() {
+          left.delete(running);
           aborter.abort();
           for (const release of releases) await release();
         },
       };
+      left.add(running);
+      return running;
+    },
+    /** Stops what a failed test has left running. */
+    async tidy(): Promise<void> {
+      for (const running of left) await running.stop();
     },
     async takeDeadLetters() {
       const letters = [];

@@ -6,3 +6,6 @@ export { startRegistry } from './servers/registry';
 export { ServerError } from './servers/server';
 export type { Found, PrivateServer, Server, ServerName, StartOptions } from './servers/server';
 export { temporaryDirectory } from './servers/temporary';
+export { describeWorker, samplePull } from './conformance';
+export type { StoreUnderTest } from './conformance';
+export { until } from './until';
