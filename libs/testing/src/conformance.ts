@@ -94,7 +94,9 @@ export function describeWorker<V extends Variables>(
       await running.stop();
       expect(await bench.store.count()).toBe(before + 10);
       const letters = await bench.takeDeadLetters();
-      expect(letters.map(({ headers }) => headers['weir-reason'])).toEqual(unacceptable ? ['refused by the store'] : []);
+      expect(letters.map(({ headers }) => headers['weir-reason'])).toEqual(
+        unacceptable ? ['refused by the store'] : [],
+      );
     });
 
     test('writes a batch again whose answer never came, with the effect of one', async () => {

@@ -1,4 +1,5 @@
 export { startInfluxdb } from './servers/influxdb';
+export { startMongodb } from './servers/mongodb';
 export { startRabbitmq } from './servers/rabbitmq';
 export type { PrivateRabbitmq } from './servers/rabbitmq';
 export { startRedis } from './servers/redis';
@@ -6,3 +7,5 @@ export { startRegistry } from './servers/registry';
 export { ServerError } from './servers/server';
 export type { Found, PrivateServer, Server, ServerName, StartOptions } from './servers/server';
 export { temporaryDirectory } from './servers/temporary';
+export { isolated, testServers } from './test-servers';
+export type { Isolated, IsolatedDatabase, TestServers } from './test-servers';

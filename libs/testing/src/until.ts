@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** Waits until `condition` holds; a condition that throws does not hold yet. @throws after `timeoutMs` (30 s). */
 export async function until(condition: () => unknown, timeoutMs = 30_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
-  for (let last: unknown; ; ) {
+  for (let last: unknown; ;) {
     try {
       if (await condition()) return;
     } catch (error) {
