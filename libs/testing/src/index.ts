@@ -9,3 +9,7 @@ export type { Found, PrivateServer, Server, ServerName, StartOptions } from './s
 export { temporaryDirectory } from './servers/temporary';
 export { isolated, testServers } from './test-servers';
 export type { Isolated, IsolatedDatabase, TestServers } from './test-servers';
+export { findServers } from './servers/find';
+export type { FindOptions } from './servers/find';
+export { installPackages, missingPackages } from './servers/packages';
+export type { DebianPackage, InstallOptions } from './servers/packages';

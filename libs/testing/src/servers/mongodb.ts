@@ -31,7 +31,7 @@ export async function startMongodb(options: StartOptions): Promise<PrivateServer
         name: 'mongodb',
         ...command,
         dir,
-        ready: () => logIn(ports.mongodb, user, password),
+        ready: () => mongodbAnswers(ports.mongodb, user, password),
         ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
       }),
     ],
@@ -57,7 +57,7 @@ async function standInArguments(dir: string, port: number, user: string, passwor
  * Ready means: our user can log in. A mongod without any user lets a local client create the first one (the localhost
  * exception); that happens on the first start only.
  */
-async function logIn(port: number, user: string, password: string): Promise<void> {
+export async function mongodbAnswers(port: number, user: string, password: string): Promise<void> {
   const { MongoClient } = await import('mongodb');
   const patience = { serverSelectionTimeoutMS: 2_000, connectTimeoutMS: 2_000 };
   const asUser = new MongoClient(`mongodb://${user}:${password}@127.0.0.1:${port}`, patience);

@@ -61,7 +61,7 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
           args: [],
           dir,
           env,
-          ready: () => canLogIn(url),
+          ready: () => rabbitmqAnswers(url),
           stopTimeoutMs: 20_000,
           ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
         });
@@ -156,7 +156,7 @@ function environment(dir: string, ports: Record<Ports, number>): Record<string, 
 }
 
 /** Ready means: our user can open a channel, which a broker that still boots or recovers does not allow. */
-async function canLogIn(url: string): Promise<void> {
+export async function rabbitmqAnswers(url: string): Promise<void> {
   const connection = await connect(url, { timeout: 5_000 });
   connection.on('error', () => {});
   await connection.createChannel();
