@@ -1,6 +1,7 @@
 /** What every command shares: the repository's folder, a child process, and one line that says what goes on. */
 import { spawn } from 'node:child_process';
 import process from 'node:process';
+import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root folder. */
@@ -23,25 +24,35 @@ export function command(body) {
 }
 
 /**
- * Runs `work` under a progress line: `title … 12 s` while it runs on a terminal, one finished line otherwise.
- * Progress goes to stderr: stdout belongs to the result.
+ * Runs `work` under a progress line: `title … 12 s` while it runs on a terminal, one line before and one after where
+ * there is none. `work` may tell what it is doing through its argument. Progress goes to stderr: stdout belongs to the
+ * result.
  */
 export async function step(title, work) {
   const started = Date.now();
-  const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`;
-  const terminal = process.stderr.isTTY;
-  const draw = () => process.stderr.write(`\r${title} … ${seconds()} `);
-  const timer = terminal ? setInterval(draw, 1000) : undefined;
-  process.stderr.write(terminal ? `${title} … ` : `${title} …\n`);
+  const { stderr } = process;
+  let doing = '';
+  const line = () => `${title} … ${Math.round((Date.now() - started) / 1000)} s${doing && ` (${doing})`}`;
+  const draw = () => stderr.write(`\r\x1b[K${line().slice(0, (stderr.columns ?? 80) - 1)}`);
+  const timer = stderr.isTTY ? setInterval(draw, 250) : undefined;
+  if (!timer) stderr.write(`${title} …\n`);
   try {
-    const result = await work();
-    process.stderr.write(terminal ? `\r${title}: done in ${seconds()}\n` : `${title}: done in ${seconds()}\n`);
-    return result;
-  } catch (error) {
-    if (terminal) process.stderr.write('\n');
-    throw error;
+    return await work((text) => (doing = text));
   } finally {
     clearInterval(timer);
+    doing = '';
+    stderr.write(timer ? `\r\x1b[K${line()}\n` : `${line()}\n`);
+  }
+}
+
+/** Asks a person yes or no; without a terminal nobody can be asked, and the answer is yes. */
+export async function askOnTerminal(question) {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^(y|yes|)$/i.test((await prompt.question(`${question} [Y/n] `)).trim());
+  } finally {
+    prompt.close();
   }
 }
 

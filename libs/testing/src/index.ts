@@ -1,4 +1,5 @@
 export { startInfluxdb } from './servers/influxdb';
+export { startMongodb } from './servers/mongodb';
 export { startRabbitmq } from './servers/rabbitmq';
 export type { PrivateRabbitmq } from './servers/rabbitmq';
 export { startRedis } from './servers/redis';
@@ -9,3 +10,9 @@ export { temporaryDirectory } from './servers/temporary';
 export { describeWorker, samplePull } from './conformance';
 export type { StoreUnderTest } from './conformance';
 export { until } from './until';
+export { isolated, testServers } from './test-servers';
+export type { Isolated, IsolatedDatabase, TestServers } from './test-servers';
+export { findServers } from './servers/find';
+export type { FindOptions } from './servers/find';
+export { installPackages, missingPackages } from './servers/packages';
+export type { DebianPackage, InstallOptions } from './servers/packages';

@@ -1,1 +1,4 @@
-module.exports = async () => {};
+/** jest's globalTeardown: ends what the run has started. */
+module.exports = async () => {
+  await globalThis.weirShare?.stop();
+};

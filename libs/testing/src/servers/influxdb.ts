@@ -30,7 +30,7 @@ export async function startInfluxdb(options: StartOptions): Promise<PrivateServe
         args: ['-config', configFile],
         dir,
         env: { HOME: dir },
-        ready: () => logIn(address, user, password),
+        ready: () => influxdbAnswers(address, user, password),
         ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
       }),
     ],
@@ -66,7 +66,7 @@ bind-address = "127.0.0.1:${ports.rpc}"
  * Ready means: our admin can ask something. On the very first start there is no user at all, and InfluxDB lets anyone
  * create the first one as long as it is an admin.
  */
-async function logIn(address: string, user: string, password: string): Promise<void> {
+export async function influxdbAnswers(address: string, user: string, password: string): Promise<void> {
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const asked = await query(address, 'SHOW DATABASES', { authorization });
   if (asked.ok) return;

@@ -47,7 +47,10 @@ export async function privateServer(spec: PrivateServerSpec): Promise<PrivateSer
     stop: () => endAll((running) => running.stop()),
     kill: () => endAll((running) => running.kill()),
     start: async () => {
-      if (processes.length > 0) throw new ServerError(`${spec.name} is running already; stop() or kill() it first.`);
+      if (processes.at(-1)?.ended === undefined && processes.length > 0) {
+        throw new ServerError(`${spec.name} is running already; stop() or kill() it first.`);
+      }
+      await endAll((running) => running.kill());
       processes = await spec.launch();
     },
   };

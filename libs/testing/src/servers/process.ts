@@ -23,6 +23,8 @@ export interface ProcessSpec {
 
 export interface RunningProcess {
   readonly pid: number;
+  /** How it ended, if it has: `it ended by SIGKILL`. */
+  readonly ended: string | undefined;
   readonly logFile: string;
   signal(signal: NodeJS.Signals): void;
   /** SIGTERM, then SIGKILL; resolves when it is gone. */
@@ -53,8 +55,13 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const pid = child.pid;
   writeFileSync(pidFile, `${pid} ${startTicksOf(pid) ?? ''}\n`);
 
+  let end: string | undefined;
+  void ended.then((how) => (end = how));
   const running: RunningProcess = {
     pid,
+    get ended() {
+      return end;
+    },
     logFile,
     signal: (signal) => void sendSignal(child, signal),
     stop: async () => {
@@ -72,8 +79,6 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
     },
   };
 
-  let end: string | undefined;
-  void ended.then((how) => (end = how));
   try {
     await until(`${spec.name} did not start`, () => spec.ready(), {
       timeoutMs: spec.startTimeoutMs ?? 60_000,

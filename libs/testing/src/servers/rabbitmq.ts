@@ -61,7 +61,7 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
           args: [],
           dir,
           env,
-          ready: () => canLogIn(url),
+          ready: () => rabbitmqAnswers(url),
           stopTimeoutMs: 20_000,
           ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
         });
@@ -73,14 +73,20 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
     },
   });
 
-  const evaluate = (expressions: string) => callNode(expressions, env);
+  // One call at a time: the broker turns away the second of two that introduce themselves at once.
+  let last: Promise<unknown> = Promise.resolve();
+  const evaluate = (expressions: string, timeoutSeconds = 30): Promise<string> => {
+    const call = last.then(() => callNode(expressions, env, timeoutSeconds));
+    last = call.catch(() => {});
+    return call;
+  };
   const crash = server.kill;
   return Object.assign(server, {
     evaluate,
     // 3.10 writes down which quorum queues there are up to half a second after it has confirmed their declaration
     // (ra_directory, auto_save). A crash in that window loses the queue, and a test would rarely mean to ask for that.
     kill: async () => {
-      await callNode('[dets:sync(Table) || Table <- dets:all()].', env, 3).catch(() => {});
+      await evaluate('[dets:sync(Table) || Table <- dets:all()].', 3).catch(() => {});
       await crash();
     },
     addVhost: async (name: string) => {
@@ -150,7 +156,7 @@ function environment(dir: string, ports: Record<Ports, number>): Record<string, 
 }
 
 /** Ready means: our user can open a channel, which a broker that still boots or recovers does not allow. */
-async function canLogIn(url: string): Promise<void> {
+export async function rabbitmqAnswers(url: string): Promise<void> {
   const connection = await connect(url, { timeout: 5_000 });
   connection.on('error', () => {});
   await connection.createChannel();
@@ -165,7 +171,7 @@ function canConnect(port: number): Promise<void> {
 }
 
 /** erl_call prints `{ok, Result}` or `{error, Reason}` and exits 0 either way. */
-function callNode(expressions: string, env: Record<string, string>, timeoutSeconds = 30): Promise<string> {
+function callNode(expressions: string, env: Record<string, string>, timeoutSeconds: number): Promise<string> {
   const program = findProgram('erl_call');
   if (program === undefined) throw new ServerError('erl_call is not installed; it comes with erlang-base.');
   return new Promise((resolve, reject) => {

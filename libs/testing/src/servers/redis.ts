@@ -25,7 +25,7 @@ export async function startRedis(options: StartOptions): Promise<PrivateServer> 
         program,
         args: [configFile],
         dir,
-        ready: () => ping(ports.redis, password),
+        ready: () => redisAnswers(ports.redis, password),
         ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
       }),
     ],
@@ -50,7 +50,7 @@ function configuration({ dir, port, password }: { dir: string; port: number; pas
 }
 
 /** One AUTH and PING over a bare socket: a Redis that still loads its data answers -LOADING and is not ready. */
-function ping(port: number, password: string): Promise<void> {
+export function redisAnswers(port: number, password: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });
     let answer = '';

@@ -25,14 +25,16 @@ export async function startRegistry(options: StartOptions): Promise<PrivateServe
         program,
         args: ['serve', configFile],
         dir,
-        ready: async () => {
-          const response = await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(5_000) });
-          if (!response.ok) throw new Error(`GET /v2/ was answered ${response.status}`);
-        },
+        ready: () => registryAnswers(url),
         ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
       }),
     ],
   });
+}
+
+export async function registryAnswers(url: string): Promise<void> {
+  const response = await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(5_000) });
+  if (!response.ok) throw new Error(`GET /v2/ was answered ${response.status}`);
 }
 
 function configuration(dir: string, port: number, secret: string): string {

@@ -27,7 +27,7 @@ export interface PrivateServer extends Server {
   resume(): void;
   /** SIGKILL, as a crash would; resolves when its processes are gone. */
   kill(): Promise<void>;
-  /** Starts it again after `stop` or `kill`, with the same data and the same URL; resolves when it answers. */
+  /** Starts it again after `stop`, `kill` or a crash, with the same data and the same URL; resolves when it answers. */
   start(): Promise<void>;
 }
 
