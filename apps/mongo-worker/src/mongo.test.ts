@@ -2,7 +2,8 @@
  * The echo against a MongoDB: a real one when `WEIR_TEST_MONGODB_URL` or `MONGODB_URL` is given, else the stand-in.
  */
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { createEvent, identityKey, type WeirEvent } from '@weir/events';
 import { readConfig } from '@weir/service';
 import { startMongoStandIn, type MongoStandIn } from '@weir/testing';
@@ -191,9 +192,13 @@ describe('a store that is not there', () => {
   });
 
   test('so does a server that accepts and never answers', async () => {
-    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
-    await new Promise((resolve) => silent.once('listening', resolve));
-    closing.push(() => new Promise((resolve) => silent.close(resolve)));
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    closing.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    });
     const address = silent.address() as { port: number };
     const { worker } = workerOn({ MONGODB_URL: `mongodb://127.0.0.1:${address.port}` });
     expect(await failureOf(worker.connect())).toContain(`no usable MongoDB at 127.0.0.1:${address.port}`);
@@ -243,7 +248,8 @@ describe('configuration', () => {
 
   test.each([
     ['MONGODB_URL', 'http://127.0.0.1', 'mongodb://'],
-    ['MONGODB_URL', 'mongodb://weir:s3c:ret@127.0.0.1:27017/?nonsense=1', 'nonsense'],
+    ['MONGODB_URL', 'mongodb://weir:s3c:ret@127.0.0.1:27017', 'Password contains unescaped'],
+    ['MONGODB_URL', 'mongodb://weir:s3cret@127.0.0.1:27017/?nonsense=1', 'nonsense'],
     ['MONGODB_URL', 'mongodb://weir:s3cret@127.0.0.1:99999', 'must be a URL'],
     ['MONGODB_DATABASE', 'a b', 'must be a database name'],
     ['MONGODB_COLLECTION', 'system.users', 'must be a collection name'],

@@ -79,8 +79,8 @@ function create(config: Config<typeof variables>): Worker {
 /** Stores the events that are new. Gives back those that MongoDB can never take; throws when it may take them later. */
 async function insert(collection: Collection<Echo>, batch: readonly WeirEvent[]): Promise<Refused[]> {
   const receivedAt = new Date();
-  const documents = batch.map((event) => echoOf(event, receivedAt));
   try {
+    const documents = batch.map((event) => echoOf(event, receivedAt));
     await collection.insertMany(documents, { ordered: false });
     return [];
   } catch (error) {

@@ -1,3 +1,5 @@
+export { startMongoStandIn } from './mongo-stand-in';
+export type { MongoStandIn, MongoStandInOptions } from './mongo-stand-in';
 export { startInfluxdb } from './servers/influxdb';
 export { startRabbitmq } from './servers/rabbitmq';
 export type { PrivateRabbitmq } from './servers/rabbitmq';
