@@ -3,10 +3,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createEvent, identityKey, type WeirEvent } from '@weir/events';
-import { readConfig } from '@weir/service';
-import { startMongoStandIn, type MongoStandIn } from '@weir/testing';
+import { readConfig, type Config } from '@weir/service';
+import { describeWorker, startMongoStandIn, type MongoStandIn } from '@weir/testing';
 import type { Worker } from '@weir/worker';
 import { MongoClient, type Collection, type Document } from 'mongodb';
 import { pino } from 'pino';
@@ -35,6 +35,7 @@ afterAll(async () => {
 });
 
 interface Store {
+  config: Config<typeof mongoWorker.variables>;
   worker: Worker;
   events: Collection<Document & { _id: string }>;
 }
@@ -46,7 +47,7 @@ function workerOn(env: Record<string, string> = {}): Store {
   const config = readConfig(mongoWorker.variables, { MONGODB_URL: url, MONGODB_DATABASE: database, ...env });
   const worker = mongoWorker.create(config, { log, metrics: new Registry() });
   closing.push(() => worker.close());
-  return { worker, events: client.db(database).collection(config.MONGODB_COLLECTION) };
+  return { config, worker, events: client.db(database).collection(config.MONGODB_COLLECTION) };
 }
 
 async function connectedWorker(env?: Record<string, string>): Promise<Store> {
@@ -61,6 +62,18 @@ const pull = (data: object = {}, id?: string): WeirEvent =>
     { repository: 'library/alpine', tag: '3.20', ...data },
     { source: '/test', ...(id ? { id } : {}) },
   );
+
+describeWorker(mongoWorker, async () => {
+  const path = await doorTo(url);
+  const { config, events } = workerOn({ MONGODB_URL: path.url });
+  return {
+    config,
+    server: path,
+    count: () => events.countDocuments(),
+    unacceptable: pull({ 'a\0b': 'BSON ends a name at a zero byte' }),
+    close: path.stop,
+  };
+});
 
 describe('the echo', () => {
   test('keeps each event as it came, under its identity', async () => {
@@ -261,6 +274,40 @@ describe('configuration', () => {
     expect(problems).not.toMatch(/s3c/);
   });
 });
+
+/**
+ * A way to the server that can be shut and opened again, so that a store "goes down" without touching one that is not
+ * ours to stop. One server, not a replica set, which would tell the driver its own addresses.
+ */
+async function doorTo(target: string): Promise<{ url: string; stop(): Promise<void>; start(): Promise<void> }> {
+  const [host = '', port = '27017'] = new MongoClient(target).options.hosts.map(String)[0]?.split(':') ?? [];
+  const open = new Set<Socket>();
+  const door = createServer((near) => {
+    const far = connect(Number(port), host);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.on('error', () => one.destroy()).on('close', () => (open.delete(one), other.destroy()));
+      one.pipe(other);
+    }
+  });
+  door.listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  const own = (door.address() as { port: number }).port;
+  return {
+    url: target.replace(`${host}:${port}`, `127.0.0.1:${own}`),
+    async stop() {
+      door.close();
+      for (const socket of open) socket.destroy();
+    },
+    async start() {
+      door.listen(own, '127.0.0.1');
+      await once(door, 'listening');
+    },
+  };
+}
 
 function nested(levels: number): object {
   let value: object = {};
