@@ -1,3 +1,5 @@
+export { startMongoStandIn } from './mongo-stand-in';
+export type { MongoStandIn, MongoStandInOptions } from './mongo-stand-in';
 export { startInfluxdb } from './servers/influxdb';
 export { startMongodb } from './servers/mongodb';
 export { startRabbitmq } from './servers/rabbitmq';

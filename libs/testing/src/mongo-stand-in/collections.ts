@@ -8,7 +8,7 @@ import { CommandError } from './errors';
 import { createIndex, duplicateKey, type Index, type IndexSpec } from './indexes';
 import { type Change, type Entry, type Journal, noJournal } from './journal';
 import { matcherOf } from './query';
-import { depthOf, isPlainObject, keyOf } from './values';
+import { isDeeperThan, isPlainObject, keyOf } from './values';
 import { type Document, limits as wireLimits } from './wire';
 
 /** A document that was found: its key in the collection, its bytes, and the same as an object. */
@@ -231,9 +231,7 @@ function apply(store: Store, { change, namespace, document: raw }: Entry): void 
   const collection = store.ensure(namespace);
   if (change === 'c') return;
   const document = deserialize(raw);
-  const [known] = change === 'p' || change === 'd' ? collection.find({ _id: { $eq: document['_id'] } }, 1) : [];
-  if (change === 'd' && known) collection.remove(known);
-  if (change === 'p' && known) collection.remove(known);
+  if (change === 'p' || change === 'd') collection.remove({ id: keyOf(document['_id']) });
   if (change === 'p') collection.insert(raw);
   if (change === 'i') collection.addIndex(document as IndexSpec);
   if (change === 'x') collection.dropIndex(String(document['name']));
@@ -243,7 +241,7 @@ function apply(store: Store, { change, namespace, document: raw }: Entry): void 
 function readForStorage(raw: Buffer): [Buffer, Document] {
   checkSize(raw);
   const document = deserialize(raw);
-  if (depthOf(document, maxDepth) > maxDepth) {
+  if (isDeeperThan(document, maxDepth)) {
     throw new CommandError(15, `cannot insert document because it exceeds ${maxDepth} levels of nesting`);
   }
   const id = document['_id'];

@@ -76,6 +76,8 @@ export function createIndex(namespace: string, spec: IndexSpec): Index {
   const fields = Object.keys(spec.key);
   const owners = new Map<string, string>();
   const dueFrom = new Map<string, number>();
+  /** No date in the index is before this one, so that looking when nothing is due costs nothing. */
+  let earliest = Infinity;
   const inPart = spec.partialFilterExpression ? matcherOf(spec.partialFilterExpression) : () => true;
 
   const keysOf = (document: Document): Array<{ key: string; values: unknown[] }> => {
@@ -100,7 +102,10 @@ export function createIndex(namespace: string, spec: IndexSpec): Index {
       for (const { key } of keysOf(document)) owners.set(key, id);
       if (spec.expireAfterSeconds === undefined) return;
       const dates = valuesAt(document, fields[0]!).filter((value) => value instanceof Date);
-      if (dates.length > 0) dueFrom.set(id, Math.min(...dates.map(Number)));
+      if (dates.length === 0) return;
+      const from = Math.min(...dates.map(Number));
+      dueFrom.set(id, from);
+      earliest = Math.min(earliest, from);
     },
     remove(id, document) {
       for (const { key } of keysOf(document)) owners.delete(key);
@@ -108,7 +113,14 @@ export function createIndex(namespace: string, spec: IndexSpec): Index {
     },
     expired(now) {
       const before = now - (spec.expireAfterSeconds ?? Infinity) * 1000;
-      return [...dueFrom].flatMap(([id, from]) => (from <= before ? [id] : []));
+      if (earliest > before) return [];
+      const ids: string[] = [];
+      earliest = Infinity;
+      for (const [id, from] of dueFrom) {
+        if (from <= before) ids.push(id);
+        else earliest = Math.min(earliest, from);
+      }
+      return ids;
     },
   };
 }

@@ -25,7 +25,7 @@ export interface MongoStandInOptions {
   /** Given together: clients must log in (SCRAM-SHA-256, authSource admin). */
   readonly user?: string;
   readonly password?: string;
-  /** Most documents in all collections together; inserts beyond are refused. Default 2,000,000. */
+  /** Most documents in all collections together; inserts beyond are refused. Default 1,000,000. */
   readonly maxDocuments?: number;
   /** Most bytes of BSON in all collections together; inserts beyond are refused. Default 2 GiB. */
   readonly maxBytes?: number;
@@ -50,7 +50,7 @@ export async function startMongoStandIn(options: MongoStandInOptions = {}): Prom
   if ((user === undefined) !== (password === undefined)) throw new Error('give both a user and a password, or neither');
 
   const store = createStore({
-    maxDocuments: options.maxDocuments ?? 2_000_000,
+    maxDocuments: options.maxDocuments ?? 1_000_000,
     maxBytes: options.maxBytes ?? 2 * 1024 ** 3,
   });
   if (dir !== undefined) keepIn(dir, store);

@@ -124,7 +124,7 @@ describe('the process', () => {
   async function run(args: string[]): Promise<{ child: ChildProcess; firstLine: string; url: string }> {
     const child = spawn(
       process.execPath,
-      ['--require', join(__dirname, 'run-source.js'), join(__dirname, 'main.ts'), ...args],
+      ['--require', join(__dirname, '../source.js'), join(__dirname, 'main.ts'), ...args],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },

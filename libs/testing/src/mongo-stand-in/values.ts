@@ -26,15 +26,12 @@ export function valuesAt(value: unknown, path: string): unknown[] {
   return valuesAt(next, dot < 0 ? '' : path.slice(dot + 1));
 }
 
-/** How many levels of objects and arrays a value has, counted up to `most + 1`; a scalar has none. */
-export function depthOf(value: unknown, most: number): number {
-  let level: unknown[] = [value];
-  for (let depth = 0; depth <= most; depth++) {
-    level = level.flatMap((each) => (Array.isArray(each) || isPlainObject(each) ? [each] : []));
-    if (level.length === 0) return depth;
-    level = level.flatMap((each) => Object.values(each as object));
-  }
-  return most + 1;
+/** Whether a value has more than `most` levels of objects and arrays; a scalar has none. */
+export function isDeeperThan(value: unknown, most: number): boolean {
+  if (!Array.isArray(value) && !isPlainObject(value)) return false;
+  if (most === 0) return true;
+  for (const key in value) if (isDeeperThan((value as Document)[key], most - 1)) return true;
+  return false;
 }
 
 export function isPlainObject(value: unknown): value is Document {

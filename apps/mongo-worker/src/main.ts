@@ -1,0 +1,4 @@
+import { runWorker } from '@weir/worker';
+import { mongoWorker } from './mongo';
+
+void runWorker(mongoWorker, process);
