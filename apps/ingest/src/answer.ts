@@ -65,10 +65,16 @@ function refused(kind: 'one' | 'many', outcomes: readonly Outcome[]): Answer {
   });
 }
 
-function problem(
-  status: number,
-  { headers, ...members }: { title: string; headers?: Record<string, string> } & object,
-): Answer {
+interface Refusal {
+  title: string;
+  detail: string;
+  headers?: Record<string, string>;
+  errors?: readonly Problem[];
+  /** An extension member (RFC 9457, 3.2): what became of each item. */
+  results?: readonly object[];
+}
+
+function problem(status: number, { headers, ...members }: Refusal): Answer {
   const body = { type: 'about:blank', status, ...members };
   return { status, headers: { 'content-type': 'application/problem+json', ...headers }, body };
 }

@@ -42,8 +42,8 @@ const LINGER_MS = 2000;
  */
 export function lingerAfter(request: IncomingMessage, response: ServerResponse): void {
   response.once('finish', () => {
-    if (request.complete) return;
-    const cut = setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS);
+    if (request.complete || request.destroyed) return;
+    const cut = setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
     request.once('close', () => clearTimeout(cut)).on('error', () => {});
     request.resume();
   });

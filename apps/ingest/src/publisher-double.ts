@@ -4,14 +4,14 @@ import type { WeirEvent } from '@weir/events';
 
 /** A publisher that only remembers: the double for tests of the API itself. The real one has its own tests. */
 export interface PublisherDouble extends Pick<Publisher, 'publishAll'> {
-  events: WeirEvent<object>[];
+  events: WeirEvent[];
   /** How the next events are answered; an error refuses them as a full spool does. */
-  answer(how: (event: WeirEvent<object>) => Published | Error): void;
+  answer(how: (event: WeirEvent) => Published | Error): void;
 }
 
 export function publisherDouble(): PublisherDouble {
-  const events: WeirEvent<object>[] = [];
-  let how: (event: WeirEvent<object>) => Published | Error = () => 'confirmed';
+  const events: WeirEvent[] = [];
+  let how: (event: WeirEvent) => Published | Error = () => 'confirmed';
   return {
     events,
     answer: (next) => void (how = next),

@@ -108,8 +108,9 @@ function logAnswer(log: Logger, key: ApiKey, { status }: Answer, outcomes: reado
 const TITLES = { 400: 'Not a valid request', 413: 'Too large', 415: 'Media type not taken' } as const;
 
 function onError(log: Logger): ErrorRequestHandler {
-  return (error: unknown, _request, response, _next) => {
-    if (error instanceof ClientGone || response.headersSent) return void response.destroy();
+  return (error: unknown, _request, response, next) => {
+    if (error instanceof ClientGone) return void response.destroy();
+    if (response.headersSent) return next(error); // Express closes the connection
     if (error instanceof BodyError) {
       const headers =
         error.status === 415 ? { 'accept-post': MEDIA_TYPES.join(', '), 'accept-encoding': 'identity' } : {};
