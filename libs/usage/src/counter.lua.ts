@@ -31,7 +31,7 @@ export const counterScript = `
 -- type, or a counter holds something else than a whole number of at most 18 digits.
 
 local CHUNK = 4000 -- unpack() may put at most some 8,000 values on Lua's stack
-local call, sub = redis.call, string.sub
+local call, find, sub = redis.call, string.find, string.sub
 local layout, at = cmsgpack.unpack(ARGV[1]), 0
 local function take()
   at = at + 1
@@ -57,7 +57,7 @@ for from = before + 1, #KEYS, CHUNK do
   for i = from, to do
     local value = values[i - from + 1]
     if value then
-      if value ~= '0' and (#value > 18 or not string.find(value, '^%-?[1-9]%d*$')) then
+      if value ~= '0' and (#value > 18 or not find(value, '^%-?[1-9]%d*$')) then
         return refuse(KEYS[i], 'text', 'a counter')
       end
     else -- MGET says nil for a key of another type, too
@@ -130,8 +130,13 @@ end
 
 -- Count
 
+local text = {} -- most sums are small and many are equal: each is written out once
 for i = 1, #KEYS - before do
-  if sums[i] then call('INCRBY', KEYS[before + i], string.format('%.0f', sums[i])) end
+  local sum = sums[i]
+  if sum then
+    text[sum] = text[sum] or string.format('%.0f', sum)
+    call('INCRBY', KEYS[before + i], text[sum])
+  end
 end
 return fresh
 `;
