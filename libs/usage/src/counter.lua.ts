@@ -58,7 +58,7 @@ for from = before + 1, #KEYS, CHUNK do
     local value = values[i - from + 1]
     if value then
       if value ~= '0' and (#value > 18 or not find(value, '^%-?[1-9]%d*$')) then
-        return refuse(KEYS[i], 'text', 'a counter')
+        return refuse(KEYS[i], 'text, or a number of more than 18 digits', 'a counter')
       end
     else -- MGET says nil for a key of another type, too
       local found = call('TYPE', KEYS[i]).ok
