@@ -1,6 +1,5 @@
 import { identityOf, utcDay, type WeirEvent } from '@weir/events';
 import { createCache } from './cache';
-import { IDENTITY_BYTES } from './counter.lua';
 import { formatCounter } from './keys';
 import type { Increment, Statistic } from './statistic';
 import { namespaceOf, organizationsKey, seenKey } from './store';
@@ -11,8 +10,7 @@ const CACHED_PLANS = 10_000;
 /** A batch as the counter script takes it: its KEYS and its ARGV. */
 export interface ScriptCall {
   keys: string[];
-  layout: string;
-  identities: Buffer;
+  args: (Buffer | string)[];
   /** Events in it: those that any statistic counts. */
   events: number;
 }
@@ -32,8 +30,9 @@ export interface Prepared {
 /** What a group of events that count alike adds to: made once, used by every batch. */
 interface Plan {
   seen: string;
-  counters: { key: string; by: number }[];
-  organizations: { index: string; name: string }[];
+  /** By how much → the keys of the counters that grow by that. */
+  runs: ReadonlyMap<number, readonly string[]>;
+  organizations: readonly { index: string; name: string }[];
 }
 
 interface Group {
@@ -108,57 +107,69 @@ function planOf(
   day: string,
   prefix: string,
 ): Plan {
-  const counters: Plan['counters'] = [];
+  const runs = new Map<number, string[]>();
   const organizations = new Map<string, Plan['organizations'][number]>();
   statistics.forEach((statistic, at) => {
     for (const { measure, dimensions, resolution, by } of lists[at] ?? []) {
       if (!Number.isSafeInteger(by)) throw new RangeError(`${statistic.name} counts by ${by}, not by a whole number`);
       const counter = formatCounter(measure, dimensions, resolution === 'day' ? day : undefined);
-      counters.push({ key: `${prefix}${namespaceOf(statistic)}${counter}`, by });
+      const run = runs.get(by) ?? [];
+      runs.set(by, run);
+      run.push(`${prefix}${namespaceOf(statistic)}${counter}`);
       const name = dimensions['o'];
       if (!statistic.bare || name === undefined) continue;
       organizations.set(`${measure} ${name}`, { index: organizationsKey(prefix, measure), name });
     }
   });
-  return { seen: seenKey(prefix, day), counters, organizations: [...organizations.values()] };
+  return { seen: seenKey(prefix, day), runs, organizations: [...organizations.values()] };
 }
 
+/** Lays the groups out as `counter.lua.ts` describes. */
 function callOf(groups: readonly Group[], dedupeSeconds: number): ScriptCall {
-  const sets = positions();
-  const indexes = positions();
-  const counters = positions();
+  const sets = new Map<string, Group[]>();
+  const indexes = new Map<string, Set<string>>();
+  for (const group of groups) {
+    entry(sets, group.plan.seen, () => []).push(group);
+    for (const { index, name } of group.plan.organizations) entry(indexes, index, () => new Set()).add(name);
+  }
+
+  const layout = [dedupeSeconds, sets.size, indexes.size];
+  for (const names of indexes.values()) layout.push(names.size);
+  const counters = new Map<string, number>();
   const identities: Buffer[] = [];
-  const layout = groups.map(({ plan, identities: own }) => {
-    identities.push(...own);
-    const numbers = [sets.of(plan.seen), own.length];
-    for (const { key, by } of plan.counters) numbers.push(counters.of(key), by);
-    return numbers;
-  });
-  const members = groups.map(({ plan }) => plan.organizations.flatMap(({ index, name }) => [indexes.of(index), name]));
+  for (const own of sets.values()) {
+    layout.push(own.length);
+    for (const { plan, identities: members } of own) {
+      for (const member of members) identities.push(member);
+      layout.push(members.length, plan.runs.size);
+      for (const [by, keys] of plan.runs) {
+        layout.push(by, keys.length);
+        for (const key of keys) layout.push(entry(counters, key, () => counters.size + 1));
+      }
+    }
+  }
   return {
     keys: [...sets.keys(), ...indexes.keys(), ...counters.keys()],
-    layout: JSON.stringify({
-      seen: sets.size(),
-      indexes: indexes.size(),
-      ttl: dedupeSeconds,
-      groups: layout,
-      members,
-    }),
-    identities: Buffer.concat(identities, identities.length * IDENTITY_BYTES),
+    args: [packNumbers(layout), Buffer.concat(identities), ...[...indexes.values()].flatMap((names) => [...names])],
     events: identities.length,
   };
 }
 
-/** Numbers distinct keys from 1, in the order in which they come, as Lua counts. */
-function positions() {
-  const known = new Map<string, number>();
-  return {
-    of(key: string): number {
-      let position = known.get(key);
-      if (position === undefined) known.set(key, (position = known.size + 1));
-      return position;
-    },
-    size: () => known.size,
-    keys: () => known.keys(),
-  };
+function entry<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+
+/** An array of whole numbers in msgpack: array 32, with uint 32 for what fits it and float 64 for the rest. */
+function packNumbers(numbers: readonly number[]): Buffer {
+  const packed = Buffer.allocUnsafe(5 + 9 * numbers.length);
+  packed[0] = 0xdd;
+  let at = packed.writeUInt32BE(numbers.length, 1);
+  for (const number of numbers) {
+    const small = number >= 0 && number <= 0xffff_ffff;
+    packed[at] = small ? 0xce : 0xcb;
+    at = small ? packed.writeUInt32BE(number, at + 1) : packed.writeDoubleBE(number, at + 1);
+  }
+  return packed.subarray(0, at);
 }

@@ -7,97 +7,135 @@ export const WRONG_KEY = 'WEIRKEY';
 /**
  * Dedupe and all increments of a batch, in one atomic step.
  *
- * Events that count alike are one group: one SADD of their identities says how many of them are new, and each counter
- * of the group grows by that number. So the cost is per group and per distinct counter, not per event and counter.
+ * Events that count alike are one group: how many of them are new is found out once, and each counter of the group
+ * grows by that number. So the cost is per event, plus per distinct counter; not per event and counter.
  *
  * Everything is checked before anything is written: a script that fails half-way is not rolled back by Redis.
  */
 export const counterScript = `
 -- Counts one batch of events, each identity once.
 --
--- KEYS     first the sets of identities (one a day), then the sorted sets of organizations, then the counters
--- ARGV[1]  JSON:
---            seen       how many of KEYS are sets of identities
---            indexes    how many of KEYS are sorted sets of organizations
---            ttl        seconds that a set of identities is kept after its last new member
---            groups     [[set, events, counter, by, counter, by, ...], ...]: positions among the sets and among the
---                       counters, from 1; 'events' identities of ARGV[2] belong to the group
---            members    for each group the organizations to index: [index, name, index, name, ...]
+-- KEYS     first the sets of identities (one a day), then the sorted sets of organizations (one a metric), then the
+--          counters
+-- ARGV[1]  the layout, one flat array of numbers in msgpack:
+--            seconds that a set of identities is kept after its last new member
+--            number of sets of identities; number of sorted sets of organizations
+--            for each sorted set: number of its names
+--            for each set of identities: number of its groups; for each group:
+--              number of events; number of runs; for each run:
+--                by how much an event adds; number of counters; the counters, as positions from 1
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
+-- ARGV[3…] the names, one sorted set after the other
 --
 -- Returns how many of the events were new. Fails with ${WRONG_KEY}, having written nothing, when a key is of another
 -- type, or a counter holds something else than a whole number of at most 18 digits.
 
 local CHUNK = 4000 -- unpack() may put at most some 8,000 values on Lua's stack
-local layout = cjson.decode(ARGV[1])
-local identities = ARGV[2]
-local seen, indexes = layout.seen, layout.indexes
-local before = seen + indexes
+local call, find, sub = redis.call, string.find, string.sub
+local layout, at = cmsgpack.unpack(ARGV[1]), 0
+local function take()
+  at = at + 1
+  return layout[at]
+end
+local seconds, sets, indexes = take(), take(), take()
+local before = sets + indexes
 
 local function refuse(key, found, wanted)
   return redis.error_reply('${WRONG_KEY} ' .. key .. ' holds ' .. found .. ', not ' .. wanted)
 end
 
+-- Check
+
 for i = 1, before do
-  local wanted = i <= seen and 'set' or 'zset'
-  local found = redis.call('TYPE', KEYS[i]).ok
+  local wanted = i <= sets and 'set' or 'zset'
+  local found = call('TYPE', KEYS[i]).ok
   if found ~= wanted and found ~= 'none' then return refuse(KEYS[i], 'a ' .. found, 'a ' .. wanted) end
 end
 for from = before + 1, #KEYS, CHUNK do
   local to = math.min(from + CHUNK - 1, #KEYS)
-  local values = redis.call('MGET', unpack(KEYS, from, to))
+  local values = call('MGET', unpack(KEYS, from, to))
   for i = from, to do
     local value = values[i - from + 1]
     if value then
-      if value ~= '0' and (#value > 18 or not string.find(value, '^%-?[1-9]%d*$')) then
-        return refuse(KEYS[i], 'text', 'a counter')
+      if value ~= '0' and (#value > 18 or not find(value, '^%-?[1-9]%d*$')) then
+        return refuse(KEYS[i], 'text, or a number of more than 18 digits', 'a counter')
       end
     else -- MGET says nil for a key of another type, too
-      local found = redis.call('TYPE', KEYS[i]).ok
+      local found = call('TYPE', KEYS[i]).ok
       if found ~= 'none' then return refuse(KEYS[i], 'a ' .. found, 'a counter') end
     end
   end
 end
 
-local sub = string.sub
-local sums, names, fresh, at = {}, {}, 0, 1
-for g, group in ipairs(layout.groups) do
-  local key, left, new = KEYS[group[1]], group[2], 0
+-- Remember the organizations; one that is known already changes nothing
+
+local name = 2
+for index = 1, indexes do
+  local left, key = take(), KEYS[sets + index]
   while left > 0 do
-    local n = math.min(left, CHUNK)
-    local members = {}
+    local n = math.min(left, CHUNK / 2)
+    local scored = {}
     for i = 1, n do
-      members[i] = sub(identities, at, at + ${IDENTITY_BYTES - 1})
-      at = at + ${IDENTITY_BYTES}
+      scored[2 * i - 1] = 0
+      scored[2 * i] = ARGV[name + i]
     end
-    new = new + redis.call('SADD', key, unpack(members, 1, n))
-    left = left - n
-  end
-  if new > 0 then
-    fresh = fresh + new
-    redis.call('EXPIRE', key, layout.ttl)
-    for i = 3, #group, 2 do
-      local counter = group[i]
-      sums[counter] = (sums[counter] or 0) + new * group[i + 1]
-    end
-    local members = layout.members[g]
-    for i = 1, #members, 2 do
-      local index = members[i]
-      local list = names[index]
-      if not list then list = {} names[index] = list end
-      list[#list + 1] = 0
-      list[#list + 1] = members[i + 1]
-    end
+    call('ZADD', key, unpack(scored))
+    name, left = name + n, left - n
   end
 end
 
-for i = 1, #KEYS - before do
-  if sums[i] then redis.call('INCRBY', KEYS[before + i], string.format('%.0f', sums[i])) end
+-- Find out what is new, remember it, and add it up
+
+local identities, identity = ARGV[2], 1
+local sums, fresh = {}, 0
+
+-- Remembers those of a group's identities that are new, and says how many that were.
+local function remember(set, events)
+  if events == 1 then
+    local member = sub(identities, identity, identity + ${IDENTITY_BYTES - 1})
+    identity = identity + ${IDENTITY_BYTES}
+    return call('SADD', set, member)
+  end
+  local new = 0
+  while events > 0 do
+    local n = math.min(events, CHUNK)
+    local members = {}
+    for i = 1, n do
+      members[i] = sub(identities, identity, identity + ${IDENTITY_BYTES - 1})
+      identity = identity + ${IDENTITY_BYTES}
+    end
+    new, events = new + call('SADD', set, unpack(members)), events - n
+  end
+  return new
 end
-for index = 1, indexes do
-  local list = names[index] or {}
-  for from = 1, #list, CHUNK do
-    redis.call('ZADD', KEYS[seen + index], unpack(list, from, math.min(from + CHUNK - 1, #list)))
+
+for set = 1, sets do
+  local known = fresh
+  for group = 1, take() do
+    local new = remember(KEYS[set], take())
+    fresh = fresh + new
+    for run = 1, take() do
+      local by, counters = new * take(), take()
+      if by ~= 0 then
+        for i = at + 1, at + counters do
+          local counter = layout[i]
+          sums[counter] = (sums[counter] or 0) + by
+        end
+      end
+      at = at + counters
+    end
+  end
+  if fresh > known then call('EXPIRE', KEYS[set], seconds) end
+end
+
+-- Count
+
+local text = {} -- most sums are small and many are equal: each is written out once
+for i = 1, #KEYS - before do
+  local sum = sums[i]
+  if sum then
+    text[sum] = text[sum] or string.format('%.0f', sum)
+    call('INCRBY', KEYS[before + i], text[sum])
   end
 end
 return fresh

@@ -57,14 +57,14 @@ export function createCounter({ redis, statistics, prefix, dedupeSeconds }: Coun
 
 const sha = createHash('sha1').update(counterScript).digest('hex');
 
-async function run(redis: Redis, { keys, layout, identities }: ScriptCall): Promise<number> {
+async function run(redis: Redis, { keys, args }: ScriptCall): Promise<number> {
   try {
-    return Number(await redis.evalsha(sha, keys.length, ...keys, layout, identities));
+    return Number(await redis.evalsha(sha, keys.length, ...keys, ...args));
   } catch (error) {
     const { message } = error as Error;
     if (message.startsWith('NOSCRIPT')) {
       // A server that was started, or told to forget its scripts, since we last asked.
-      return Number(await redis.eval(counterScript, keys.length, ...keys, layout, identities).catch(explain));
+      return Number(await redis.eval(counterScript, keys.length, ...keys, ...args).catch(explain));
     }
     return explain(error);
   }

@@ -5,7 +5,7 @@ import { usageKeys } from './usage-keys';
 const day = '2024-04-23';
 
 /** The keys that an event of this type and data touches, each with the sum of its steps. */
-function keysOf(type: string, data: object): Record<string, number> {
+function keysOf(type: string, data: Record<string, unknown>): Record<string, number> {
   const event = createEvent(type, data, { source: 'test', time: new Date(`${day}T12:00:00.000Z`) });
   const sums: Record<string, number> = {};
   for (const { measure, dimensions, resolution, by } of usageKeys.increments(event)) {
