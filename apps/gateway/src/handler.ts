@@ -39,13 +39,13 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
   if (request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0')
     response.setHeader('connection', 'close');
 
-  // 2. The target is a path: no other server's URL, nothing that cannot stand in a Location.
+  // 2. HTTP/1: the parser still takes requests without a version. The target is a path: no other server's URL, nothing that cannot stand in a Location.
   const [path = '', query = ''] = split(request.url ?? '');
-  if (!/^\/[\x21-\x7e]*$/.test(path + query) || query.includes('#')) {
+  if (request.httpVersionMajor !== 1 || !/^\/[\x21-\x7e]*$/.test(path + query) || query.includes('#')) {
     return no({
       status: 400,
       code: 'UNSUPPORTED',
-      message: 'the request target is not a path of visible ASCII characters',
+      message: 'the request is not HTTP/1 for a path of visible ASCII characters',
     });
   }
 
