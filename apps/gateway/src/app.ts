@@ -1,0 +1,87 @@
+import { createPublisher } from '@weir/bus';
+import { ConfigError, listen, type Config, type Context } from '@weir/service';
+import type { variables } from './config';
+import { createHandler } from './handler';
+import { createKnowledge } from './knowledge';
+import { createMetrics } from './metrics';
+import { createReadability } from './readability';
+import { createRecorder, type Publishes, type Recorder } from './recorder';
+import type { Rules } from './rules';
+import { readRulesFile, singleUpstream } from './rules-file';
+import { closeServer, createGatewayServer } from './server';
+import { openUpstream } from './upstream';
+
+/** What `config.ts` makes of the environment. */
+export type GatewayConfig = Config<typeof variables>;
+
+const ANSWER_GRACE_MS = 8_000;
+const EVENT_GRACE_MS = 3_000;
+
+/** Starts the gateway. It is up without a broker (events wait in the spool) and without its upstreams (502). */
+export async function start(config: GatewayConfig, context: Context): Promise<void> {
+  const { log, metrics, health, onStop } = context;
+  const rules = rulesOf(config);
+
+  const publisher = createPublisher({
+    url: config.AMQP_URL,
+    spoolDir: config.SPOOL_DIR,
+    spoolBytes: config.SPOOL_BYTES,
+    name: 'weir-gateway',
+    log,
+    metrics,
+  });
+  onStop('publisher', () => publisher.close());
+  // A missing broker is no reason to be taken out of service: events wait in the spool. Losing them would be one.
+  health.check('events', publisher.accepting);
+
+  const port = await startGateway({ config, rules, publisher, context });
+  log.info(
+    { port, host: context.host, upstreams: rules.upstreams.map(({ name, url }) => ({ name, url })) },
+    'gateway listens',
+  );
+}
+
+/** The gateway itself, with a publisher given. Resolves with its port. */
+export async function startGateway(options: {
+  config: GatewayConfig;
+  rules: Rules;
+  publisher: Publishes;
+  context: Pick<Context, 'host' | 'log' | 'metrics' | 'onStop'>;
+}): Promise<number> {
+  const { config, rules, publisher, context } = options;
+  const { log, onStop } = context;
+  const limits = {
+    connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_MS,
+    answerTimeoutMs: config.UPSTREAM_ANSWER_TIMEOUT_MS,
+    idleTimeoutMs: config.UPSTREAM_IDLE_TIMEOUT_MS,
+    connections: config.UPSTREAM_CONNECTIONS,
+  };
+  const upstreams = new Map(rules.upstreams.map((target) => [target.name, openUpstream(target, limits)]));
+  onStop('upstreams', () => Promise.all([...upstreams.values()].map((upstream) => upstream.close())));
+
+  let recorder: Recorder | undefined;
+  const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
+  const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
+  const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
+  const counting = (recorder = createRecorder({ publisher, knowledge, metrics, log, source }));
+  onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
+
+  const handler = createHandler({ rules, upstreams, recorder, readability: createReadability(), metrics, log });
+  const server = createGatewayServer(handler, { connections: config.CLIENT_CONNECTIONS });
+  const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
+  onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));
+  return port;
+}
+
+function rulesOf(config: GatewayConfig): Rules {
+  const { UPSTREAM: upstream, RULES_FILE: file } = config;
+  const wrong = (variable: string, message: string) => new ConfigError([{ variable, message }]);
+  if (upstream !== undefined && file !== undefined)
+    throw wrong('UPSTREAM', 'cannot stand beside RULES_FILE: name the registry in the file');
+  if (upstream !== undefined) return singleUpstream(upstream, config.UPSTREAM_PUBLIC_URL, config.GATEWAY_MODE);
+  if (file === undefined)
+    throw wrong('UPSTREAM', 'is missing: set it to a registry such as http://127.0.0.1:5000, or RULES_FILE to a file');
+  const read = readRulesFile(file, config.GATEWAY_MODE);
+  if (!read.ok) throw new ConfigError(read.problems.map((message) => ({ variable: 'RULES_FILE', message })));
+  return read.rules;
+}

@@ -1,0 +1,64 @@
+import { amqpUrl, bytes, directory, httpUrl, integer, milliseconds, port, variable } from '@weir/service';
+import { z } from 'zod';
+import { modes } from './rules';
+import { isOrigin, readRulesFile } from './rules-file';
+
+const origin = () => httpUrl().refine(isOrigin, 'must be an origin such as http://127.0.0.1:5000, without a path');
+
+/** A path of a rules file, read and validated with the rest of the configuration: `--check` checks it too. */
+const rulesFile = () =>
+  z.string().transform((path, context) => {
+    const read = readRulesFile(path);
+    if (read.ok) return path;
+    for (const message of read.problems) context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+
+export const variables = {
+  GATEWAY_PORT: variable(port().default(8080), { description: 'Port for registry clients.' }),
+  UPSTREAM: variable(origin().optional(), {
+    description: 'The registry that everything is pulled from; for more than one, use RULES_FILE instead.',
+    example: 'http://127.0.0.1:5000',
+  }),
+  UPSTREAM_PUBLIC_URL: variable(origin().optional(), {
+    description: 'Where clients reach the registry of UPSTREAM, when that is not where the gateway reaches it.',
+    example: 'https://registry.example.com',
+  }),
+  RULES_FILE: variable(rulesFile().optional(), {
+    description: 'JSON file with upstreams and rules by host and image; see docs/request-handling.md.',
+    example: '/etc/weir/rules.json',
+  }),
+  GATEWAY_MODE: variable(z.enum(modes, `must be one of ${modes.join(', ')}`).default('auto'), {
+    description: 'How manifests are answered where no rule says it: auto, redirect or proxy.',
+  }),
+  GATEWAY_NAME: variable(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, 'may have letters, digits, . _ and -, at most 64')
+      .optional(),
+    { description: 'Name of this gateway in the source of its events: weir/gateway/<name>.', example: 'eu-1' },
+  ),
+  UPSTREAM_CONNECT_TIMEOUT_MS: variable(milliseconds(10, 120_000).default(5_000), {
+    description: 'How long connecting to an upstream may take, in milliseconds.',
+  }),
+  UPSTREAM_ANSWER_TIMEOUT_MS: variable(milliseconds(10, 600_000).default(30_000), {
+    description: 'How long an upstream may take to begin its answer, in milliseconds.',
+  }),
+  UPSTREAM_IDLE_TIMEOUT_MS: variable(milliseconds(10, 600_000).default(60_000), {
+    description: 'How long an upstream may pause within an answer, in milliseconds.',
+  }),
+  UPSTREAM_CONNECTIONS: variable(integer(1, 10_000, 'connections').default(128), {
+    description: 'Connections to each upstream at most.',
+  }),
+  CLIENT_CONNECTIONS: variable(integer(1, 1_000_000, 'connections').default(10_000), {
+    description: 'Connections from clients at most.',
+  }),
+  AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
+    description: 'RabbitMQ, where events are published.',
+    secret: true,
+  }),
+  SPOOL_DIR: variable(directory().default('.weir/spool/gateway'), {
+    description: 'Directory for events while the broker is away; of this process alone.',
+  }),
+  SPOOL_BYTES: variable(bytes(1024 * 1024).default(1024 ** 3), { description: 'Quota of the spool, in bytes.' }),
+};

@@ -1,0 +1,36 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context } from '@weir/service';
+import type { Metrics } from './metrics';
+import type { Readability } from './readability';
+import type { Recorder } from './recorder';
+import type { Rule, Rules } from './rules';
+import type { Upstream } from './upstream';
+
+/** What answering needs; made once. */
+export interface Gateway {
+  rules: Rules;
+  upstreams: ReadonlyMap<string, Upstream>;
+  recorder: Recorder;
+  readability: Readability;
+  metrics: Metrics;
+  log: Pick<Context['log'], 'warn' | 'error'>;
+}
+
+/** One request on its way to an answer. */
+export interface Exchange {
+  at: Date;
+  method: 'GET' | 'HEAD';
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** The query with its question mark, as it came. */
+  query: string;
+  rule: Rule;
+  upstream: Upstream;
+  /** As the upstream calls the image; empty for `/v2/`. */
+  name: string;
+  /** Aborts when the client is gone. */
+  signal: AbortSignal;
+}
+
+/** How a request was answered, for the metrics. */
+export type How = 'redirect' | 'proxy' | 'upstream-redirect' | 'refuse';

@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { createServer, request, type IncomingHttpHeaders, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
+import { checkEvent, type WeirEvent } from '@weir/events';
+import { readConfig } from '@weir/service';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { startGateway } from './app';
+import { variables } from './config';
+import type { Publishes } from './recorder';
+import type { Rules } from './rules';
+import { singleUpstream } from './rules-file';
+import type { Mode } from './rules';
+
+/** A publisher that only remembers: the double for tests of the gateway itself. The real one has its own tests. */
+export function publisherDouble(): Publishes & { events: WeirEvent[] } {
+  const events: WeirEvent[] = [];
+  return {
+    events,
+    async publish(event) {
+      const checked = checkEvent(event, { now: new Date() });
+      if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
+      events.push(checked.event);
+      return 'confirmed';
+    },
+  };
+}
+
+export interface TestGateway {
+  /** `127.0.0.1:port`, as clients name it. */
+  host: string;
+  url: string;
+  /** Everything published so far, after all answered requests have been counted. */
+  events(): Promise<WeirEvent[]>;
+  metric(name: string, labels?: Record<string, string>): Promise<number>;
+  /** What was logged, as text. */
+  logged(): string;
+  stop(): Promise<void>;
+}
+
+/** A gateway on a free port in this process, in front of one registry or behind rules. */
+export async function startTestGateway(
+  behind: { upstream: string; mode?: Mode; publicUrl?: string } | { rules: Rules },
+  environment: Record<string, string> = {},
+  publisher: Publishes & { events?: WeirEvent[] } = publisherDouble(),
+): Promise<TestGateway> {
+  const config = readConfig(variables, { GATEWAY_PORT: '0', ...environment });
+  const rules =
+    'rules' in behind ? behind.rules : singleUpstream(behind.upstream, behind.publicUrl, behind.mode ?? 'auto');
+  const metrics = new Registry();
+  const lines: string[] = [];
+  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  const releases: (() => unknown)[] = [];
+  const onStop = (_: string, release: () => unknown) => void releases.push(release);
+  const port = await startGateway({ config, rules, publisher, context: { host: '127.0.0.1', log, metrics, onStop } });
+
+  const metric = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
+    const values = (await metrics.getSingleMetric(name)?.get())?.values ?? [];
+    const fitting = values.filter((value) =>
+      Object.entries(labels).every(([label, wanted]) => (value.labels as Record<string, unknown>)[label] === wanted),
+    );
+    return fitting.reduce((sum, { value }) => sum + value, 0);
+  };
+  return {
+    host: `127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${port}`,
+    metric,
+    logged: () => lines.join(''),
+    async events() {
+      const deadline = Date.now() + 20_000;
+      while ((await metric('weir_gateway_waiting_answers')) > 0) {
+        if (Date.now() > deadline) throw new Error('answers still wait to be counted');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return publisher.events ?? [];
+    },
+    async stop() {
+      for (const release of releases.reverse()) await release();
+    },
+  };
+}
+
+/** A registry that says what the test wants: for answers that a real one gives only in trouble. */
+export async function scriptedUpstream(answer: RequestListener): Promise<{ url: string; stop(): Promise<void> }> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+export interface RawAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+/** One request as it is written here: nothing is normalised, no redirect is followed. */
+export function ask(
+  url: string,
+  path: string,
+  { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, path, method, headers, agent: false }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),
+      );
+      answer.on('error', reject);
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+/** Runs the real skopeo; `docker://` references without TLS. Resolves with what it printed. */
+export async function skopeo(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)('skopeo', ['--insecure-policy', ...args], { timeout: 60_000 });
+  return stdout;
+}

@@ -1,0 +1,143 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { parseRegistryPath, type RegistryPath } from '@weir/registry';
+import { answerBlob } from './blob';
+import type { Exchange, Gateway, How } from './exchange';
+import { answerManifest } from './manifest';
+import { passOn } from './pass-on';
+import { refuse, upstreamRefusal, type Refusal } from './refuse';
+import type { Rule } from './rules';
+import { UpstreamError, type Upstream } from './upstream';
+
+/** The ladder of docs/request-handling.md, step by step. */
+export function createHandler(gateway: Gateway): RequestListener {
+  const { metrics, log } = gateway;
+  return (request, response) => {
+    const started = performance.now();
+    const route = routeOf(request.url ?? '');
+    climb(gateway, request, response)
+      .catch((error: unknown): How => {
+        log.error({ err: error }, 'a request could not be answered');
+        if (!response.headersSent) refuse(response, { status: 500, code: 'UNKNOWN', message: 'the gateway failed' });
+        else response.destroy();
+        return 'refuse';
+      })
+      .then((answer) => {
+        metrics.requests.inc({ route, answer, status: `${Math.floor(response.statusCode / 100)}xx` });
+        metrics.answerSeconds.observe({ route }, (performance.now() - started) / 1000);
+      }, () => {}); // prettier-ignore
+  };
+}
+
+async function climb(gateway: Gateway, request: IncomingMessage, response: ServerResponse): Promise<How> {
+  const at = new Date();
+  const no = (refusal: Refusal): How => {
+    refuse(response, refusal);
+    return 'refuse';
+  };
+
+  // 1. A request with a body is answered and its connection closed: nothing that is sent here is read.
+  if (request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0')
+    response.setHeader('connection', 'close');
+
+  // 2. HTTP/1: the parser still takes requests without a version. The target is a path: no other server's URL, nothing that cannot stand in a Location.
+  const [path = '', query = ''] = split(request.url ?? '');
+  if (request.httpVersionMajor !== 1 || !/^\/[\x21-\x7e]*$/.test(path + query) || query.includes('#')) {
+    return no({
+      status: 400,
+      code: 'UNSUPPORTED',
+      message: 'the request is not HTTP/1 for a path of visible ASCII characters',
+    });
+  }
+
+  // 3. Only reading.
+  const { method } = request;
+  if (method !== 'GET' && method !== 'HEAD') {
+    const message = 'only GET and HEAD are allowed: this gateway is for pulling; push to the registry itself';
+    return no({ status: 405, code: 'UNSUPPORTED', message, headers: { allow: 'GET, HEAD' } });
+  }
+
+  // 4. No list of all images: it is the upstream's secret and takes it long (registry.k8s.io#162).
+  const asked = parseRegistryPath(path);
+  if (asked.kind === 'catalog') return no({ status: 404, code: 'UNSUPPORTED', message: '_catalog is not supported' });
+
+  // 5. Names, tags and digests follow their grammar, so that no path can mean anything else upstream.
+  if (asked.kind === 'invalid') {
+    const status = asked.code === 'UNSUPPORTED' ? 404 : 400;
+    return no({ status, code: asked.code, message: asked.message });
+  }
+
+  // 6. The rules say which upstream; the Host header chooses among them and nothing else.
+  const found = findRule(gateway, asked, request.headers.host);
+  if (found === undefined) return no(unknownName(asked));
+  const upstream = gateway.upstreams.get(found.rule.upstream.name) as Upstream;
+  const exchange: Exchange = { at, method, request, response, query, upstream, signal: whileOpen(response), ...found };
+
+  try {
+    switch (asked.kind) {
+      // 7. /v2/ is passed on, so that a challenge reaches the client.
+      case 'base':
+        return await passOn(exchange, '/v2/');
+      // 8. So are lists of tags and of referrers, their links kept on the gateway.
+      case 'tags':
+        return await passOn(exchange, `/v2/${found.name}/tags/list`, asked.name);
+      case 'referrers':
+        return await passOn(exchange, `/v2/${found.name}/referrers/${asked.digest}`, asked.name);
+      // 9. The bytes of blobs flow past the gateway.
+      case 'blob':
+        return await answerBlob(gateway, exchange, asked.digest);
+      // 10. to 12. Manifests are what is counted.
+      case 'manifest':
+        return await answerManifest(gateway, exchange, asked);
+    }
+  } catch (error) {
+    // 13. An upstream without an answer.
+    if (!(error instanceof UpstreamError)) throw error;
+    if (error.reason !== 'gone') {
+      gateway.metrics.upstreamErrors.inc({ upstream: upstream.name, reason: error.reason });
+      gateway.log.warn({ upstream: upstream.name, reason: error.message }, 'no answer from upstream');
+    }
+    if (response.headersSent) response.destroy();
+    else refuse(response, upstreamRefusal(error, upstream.name));
+    return 'refuse';
+  }
+}
+
+type Asked = Exclude<RegistryPath, { kind: 'catalog' | 'invalid' }>;
+
+function findRule(
+  { rules }: Gateway,
+  asked: Asked,
+  host: string | undefined,
+): { rule: Rule; name: string } | undefined {
+  if (asked.kind === 'base') {
+    const rule = rules.findForHost(host);
+    return rule && { rule, name: '' };
+  }
+  const rule = rules.find(host, asked.name);
+  const name = rule?.nameAtUpstream(asked.name);
+  return rule === undefined || name === undefined ? undefined : { rule, name };
+}
+
+function unknownName(asked: Asked): Refusal {
+  if (asked.kind === 'base')
+    return { status: 404, code: 'NAME_UNKNOWN', message: 'this gateway serves no images under this host name' };
+  const message = `no rule of this gateway serves the image ${asked.name} under this host name`;
+  return { status: 404, code: 'NAME_UNKNOWN', message, detail: { name: asked.name } };
+}
+
+function split(url: string): [path: string, query: string] {
+  const mark = url.indexOf('?');
+  return mark < 0 ? [url, ''] : [url.slice(0, mark), url.slice(mark)];
+}
+
+/** A few words for the metrics; whatever a client sends, there are no more of them. */
+function routeOf(url: string): string {
+  const { kind } = parseRegistryPath(split(url)[0]);
+  return kind;
+}
+
+function whileOpen(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import type { Platform } from '@weir/registry';
+
+/** An image or index that was pushed: enough to say what a pull of it must look like. */
+export interface Pushed {
+  digest: string;
+  mediaType: string;
+  /** The manifest, byte for byte. */
+  body: Buffer;
+}
+
+export interface PushedImage extends Pushed {
+  platform: Platform;
+  /** Sizes of configuration and layers together. */
+  bytes: number;
+  layers: { digest: string; body: Buffer }[];
+}
+
+const OCI = 'application/vnd.oci.image';
+export const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
+export const ARM64: Platform = { os: 'linux', architecture: 'arm64', variant: 'v8' };
+
+const digestOf = (body: Buffer) => `sha256:${createHash('sha256').update(body).digest('hex')}`;
+
+/** Pushes an OCI image of one random layer by plain PUTs, and tags it where a tag is given. */
+export async function pushImage(
+  registry: string,
+  repository: string,
+  {
+    tag,
+    platform = AMD64,
+    labels = {},
+    layerBytes = 2048,
+  }: {
+    tag?: string;
+    platform?: Platform;
+    labels?: Record<string, string>;
+    layerBytes?: number;
+  } = {},
+): Promise<PushedImage> {
+  // A layer that claims to be a plain tar; nobody unpacks it.
+  const layer = Buffer.alloc(layerBytes, `${repository} ${JSON.stringify(platform)} ${JSON.stringify(labels)} `);
+  const config = json({
+    ...platform,
+    config: { Labels: labels },
+    rootfs: { type: 'layers', diff_ids: [digestOf(layer)] },
+  });
+  const blobs = [await pushBlob(registry, repository, config), await pushBlob(registry, repository, layer)];
+  const [configDescriptor, layerDescriptor] = blobs;
+  const body = json({
+    schemaVersion: 2,
+    mediaType: `${OCI}.manifest.v1+json`,
+    config: { mediaType: `${OCI}.config.v1+json`, ...configDescriptor },
+    layers: [{ mediaType: `${OCI}.layer.v1.tar`, ...layerDescriptor }],
+  });
+  const pushed = await pushManifest(registry, repository, { body, mediaType: `${OCI}.manifest.v1+json`, tag });
+  return {
+    ...pushed,
+    platform,
+    bytes: config.length + layer.length,
+    layers: [{ digest: digestOf(layer), body: layer }],
+  };
+}
+
+/** Pushes an index over images that are already there. */
+export function pushIndex(registry: string, repository: string, images: PushedImage[], tag?: string): Promise<Pushed> {
+  const manifests = images.map(({ digest, mediaType, body, platform }) => ({
+    mediaType,
+    digest,
+    size: body.length,
+    platform,
+  }));
+  const mediaType = `${OCI}.index.v1+json`;
+  return pushManifest(registry, repository, { body: json({ schemaVersion: 2, mediaType, manifests }), mediaType, tag });
+}
+
+async function pushManifest(
+  registry: string,
+  repository: string,
+  { body, mediaType, tag }: { body: Buffer; mediaType: string; tag?: string | undefined },
+): Promise<Pushed> {
+  const digest = digestOf(body);
+  await put(`${registry}/v2/${repository}/manifests/${tag ?? digest}`, body, mediaType);
+  return { digest, mediaType, body };
+}
+
+async function pushBlob(registry: string, repository: string, body: Buffer): Promise<{ digest: string; size: number }> {
+  const digest = digestOf(body);
+  const begun = await fetch(`${registry}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+  const location = new URL(begun.headers.get('location') ?? '', registry);
+  location.searchParams.set('digest', digest);
+  await put(location.href, body, 'application/octet-stream');
+  return { digest, size: body.length };
+}
+
+async function put(url: string, body: Buffer, contentType: string): Promise<void> {
+  const answer = await fetch(url, {
+    method: 'PUT',
+    body: new Uint8Array(body),
+    headers: { 'content-type': contentType },
+  });
+  if (answer.status !== 201) throw new Error(`PUT ${url} was answered ${answer.status}: ${await answer.text()}`);
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import {
+  formatPlatform,
+  isImageManifest,
+  isIndex,
+  readImageConfig,
+  readManifest,
+  type ImageConfig,
+  type Manifest,
+} from '@weir/registry';
+import { createLru } from './lru';
+import type { Metrics } from './metrics';
+import type { Answer, Upstream } from './upstream';
+
+/** Largest manifest that is read; the distribution specification asks registries to take 4 MiB. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MAX_CONFIG_BYTES = 2 * 1024 * 1024;
+/** Entries of each memory; an entry is a few hundred bytes. */
+const MAX_DIGESTS = 20_000;
+const MAX_INDEXES = 2_000;
+
+/** Where something is to be learned from, and on whose behalf. */
+export interface Source {
+  upstream: Upstream;
+  /** Name at the upstream. */
+  name: string;
+  /** The client's own, for this one question. */
+  authorization: string | undefined;
+  signal: AbortSignal;
+}
+
+/** A manifest that an upstream has answered with. */
+export interface Seen {
+  contentType: string | undefined;
+  digest: string | undefined;
+  /** The manifest itself, where it went through the gateway. */
+  body?: Buffer | undefined;
+}
+
+/** What is known of a pulled image; every field is absent where it could not be learned. */
+export interface Facts {
+  /** Bytes of configuration and layers. */
+  bytes?: number;
+  /** `linux/arm64/v8`. */
+  platform?: string;
+  labels?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What the gateway has learned of manifests, by digest: contents that a digest names never change, so nothing here
+ * ever becomes wrong, only forgotten.
+ */
+export interface Knowledge {
+  /** Remembers the children of an index, so that the next pull of one of them has its platform. */
+  learnIndex(seen: Seen, from: Source): Promise<void>;
+  /** What is known of an image; asks the upstream for manifest and configuration where they were never seen. */
+  learnImage(seen: Seen, from: Source): Promise<Facts>;
+  /** What is known without asking anybody. */
+  recall(digest: string | undefined): Facts;
+  /** Is this image one of the index's, as far as the index is known? */
+  isChild(index: string, digest: string): boolean;
+}
+
+type Image = Extract<Manifest, { kind: 'image' }>;
+
+/** `labels` are the names of those that rules look at; no others are kept. */
+export function createKnowledge({ labels, metrics }: { labels: readonly string[]; metrics: Metrics }): Knowledge {
+  const images = createLru<Image>(MAX_DIGESTS);
+  /** By the child's digest; no platform where the index says that there is none. */
+  const children = createLru<{ platform: string | undefined }>(MAX_DIGESTS);
+  const indexes = createLru<readonly string[]>(MAX_INDEXES);
+  const configs = createLru<ImageConfig>(MAX_DIGESTS);
+  const once = createSingleFlight();
+
+  function rememberIndex(digest: string | undefined, manifest: Extract<Manifest, { kind: 'index' }>): void {
+    for (const { digest: child, platform } of manifest.children)
+      children.set(child, { platform: platform && formatPlatform(platform) });
+    if (digest !== undefined)
+      indexes.set(
+        digest,
+        manifest.children.map((child) => child.digest),
+      );
+  }
+
+  async function manifestOf(seen: Seen, from: Source): Promise<Manifest | undefined> {
+    const { digest, contentType } = seen;
+    const body = seen.body ?? (digest === undefined ? undefined : await fetchManifest(digest, seen, from));
+    if (body === undefined) {
+      metrics.unlearned.inc({ what: 'manifest' });
+      return undefined;
+    }
+    const manifest = readManifest(contentType, body);
+    // Only what a digest really names is kept under it. Schema 1 is signed inside its body: its digest is of less.
+    if (digest === undefined || !isNamedBy(digest, body)) return manifest;
+    if (manifest?.kind === 'image') images.set(digest, manifest);
+    return manifest;
+  }
+
+  function fetchManifest(digest: string, seen: Seen, from: Source): Promise<Buffer | undefined> {
+    const accept = seen.contentType ?? '*/*';
+    return once(digest, () => fetchBody(from, `manifests/${digest}`, accept, MAX_MANIFEST_BYTES));
+  }
+
+  async function configOf(image: Image, from: Source): Promise<ImageConfig | undefined> {
+    const { config } = image;
+    if (config === undefined || config.size > MAX_CONFIG_BYTES) return undefined;
+    const known = configs.get(config.digest);
+    if (known) return known;
+    const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
+    const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
+    if (read === undefined) {
+      metrics.unlearned.inc({ what: 'configuration' });
+      return undefined;
+    }
+    const kept = {
+      ...read,
+      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => labels.includes(name))),
+    };
+    configs.set(config.digest, kept);
+    return kept;
+  }
+
+  function recall(digest: string | undefined): Facts {
+    const child = digest === undefined ? undefined : children.get(digest);
+    const image = digest === undefined ? undefined : images.get(digest);
+    return facts(image, child?.platform, image?.config && configs.get(image.config.digest));
+  }
+
+  return {
+    async learnIndex(seen, from) {
+      if (seen.digest !== undefined && indexes.get(seen.digest)) return;
+      const manifest = isIndex(seen.contentType) ? await manifestOf(seen, from) : undefined;
+      if (manifest?.kind === 'index') rememberIndex(seen.digest, manifest);
+    },
+    async learnImage(seen, from) {
+      if (!isImageManifest(seen.contentType)) return {};
+      const known = seen.digest === undefined ? undefined : images.get(seen.digest);
+      const image = known ?? (await manifestOf(seen, from));
+      if (image?.kind !== 'image') return recall(seen.digest);
+      const child = seen.digest === undefined ? undefined : children.get(seen.digest);
+      // An index names a platform, or says that there is none; only without an index, or for labels, is it worth asking.
+      const config = child === undefined || labels.length > 0 ? await configOf(image, from) : undefined;
+      return facts(image, child?.platform, config);
+    },
+    recall,
+    isChild: (index, digest) => indexes.get(index)?.includes(digest) ?? false,
+  };
+}
+
+function facts(image: Image | undefined, fromIndex: string | undefined, config: ImageConfig | undefined): Facts {
+  const own = config?.platform ?? image?.platform;
+  const platform = fromIndex ?? (own && formatPlatform(own));
+  return {
+    ...(image?.bytes === undefined ? {} : { bytes: image.bytes }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(config === undefined ? {} : { labels: config.labels }),
+  };
+}
+
+/** The body of a manifest or blob, or undefined when there is none, it is too long, or it cannot be had. */
+async function fetchBody(from: Source, path: string, accept: string, maxBytes: number): Promise<Buffer | undefined> {
+  const { upstream, name, authorization, signal } = from;
+  try {
+    const answer = await upstream.ask({
+      method: 'GET',
+      path: `/v2/${name}/${path}`,
+      headers: { accept, 'user-agent': 'weir', ...(authorization === undefined ? {} : { authorization }) },
+      signal,
+      elsewhere: 'follow',
+    });
+    return await readAll(answer, maxBytes);
+  } catch {
+    return undefined; // counted by the caller: an event without a platform is worth more than none
+  }
+}
+
+async function readAll(answer: Answer, maxBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  if (answer.status !== 200) {
+    await answer.body.dump({ limit: 64 * 1024 });
+    return undefined;
+  }
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined; // leaving the loop destroys the body
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function isNamedBy(digest: string, body: Buffer): boolean {
+  const [algorithm = '', encoded] = digest.split(':');
+  if (!['sha256', 'sha384', 'sha512'].includes(algorithm)) return false;
+  return createHash(algorithm).update(body).digest('hex') === encoded;
+}
+
+/** Of many who ask for the same thing at the same time, one goes; all get its answer. */
+function createSingleFlight() {
+  const flying = new Map<string, Promise<Buffer | undefined>>();
+  return (key: string, go: () => Promise<Buffer | undefined>): Promise<Buffer | undefined> => {
+    const flight = flying.get(key) ?? go().finally(() => flying.delete(key));
+    flying.set(key, flight);
+    return flight;
+  };
+}

@@ -1,0 +1,47 @@
+import type { Exchange, How } from './exchange';
+import { relinked, requestHeaders, responseHeaders, type Headers } from './headers';
+import { relay } from './relay';
+import { UpstreamError, type Answer } from './upstream';
+
+/** Asks the upstream and streams its answer to the client; `Link` targets under the image stay on the gateway. */
+export async function passOn(exchange: Exchange, path: string, nameOfClient?: string): Promise<How> {
+  const { method, request, response, query, upstream, signal } = exchange;
+  const headers = requestHeaders(request.headers);
+  const answer = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
+  await relay(answer, response, clientHeaders(exchange, answer, nameOfClient));
+  return 'proxy';
+}
+
+/** The headers of an upstream's answer as the client of this gateway may take them. */
+export function clientHeaders(exchange: Exchange, answer: Answer, nameOfClient?: string): Headers {
+  const { location: _, ...headers } = responseHeaders(answer.headers);
+  const link = headers['link'];
+  if (link !== undefined && nameOfClient !== undefined) {
+    const { url, publicUrl = url } = exchange.upstream;
+    headers['link'] = relinked(link, {
+      base: answer.url,
+      origins: [url, publicUrl],
+      from: exchange.name,
+      to: nameOfClient,
+    });
+  }
+  // An answer to credentials is for one client alone; a cache in between has to be told (RFC 9111, 3.5).
+  if (exchange.request.headers.authorization !== undefined) headers['cache-control'] ??= 'private';
+  return headers;
+}
+
+/**
+ * Sends the client elsewhere with the same method: 307 (RFC 9110, 15.4.8). `to` is the upstream's own address with a
+ * path that follows the grammar, or what the upstream itself named: no part of it is the client's to choose but the
+ * query. The decision was for this client, so nobody keeps it.
+ */
+export function redirect({ response }: Exchange, to: string, status = 307): void {
+  if (!URL.canParse(to)) throw new UpstreamError('nonsense', 'the upstream redirects to something that is no address');
+  response.writeHead(status, {
+    location: to,
+    'content-length': 0,
+    'cache-control': 'no-store',
+    'docker-distribution-api-version': 'registry/2.0',
+  });
+  response.end();
+}

@@ -1,0 +1,217 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createEvent, type WeirEvent } from '@weir/events';
+import { isImageManifest, isIndex, type Client, type Reference } from '@weir/registry';
+import { backoff, type Context } from '@weir/service';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createDeadlines } from './deadlines';
+import type { Facts, Knowledge, Seen, Source } from './knowledge';
+import { createLru } from './lru';
+import type { Metrics } from './metrics';
+import type { Rule } from './rules';
+import { createTurns } from './turns';
+import { UpstreamError, type Upstream } from './upstream';
+
+/** A client's request for a manifest. */
+export interface Visit {
+  /** When the request arrived: the time of its event. */
+  at: Date;
+  method: 'GET' | 'HEAD';
+  rule: Rule;
+  upstream: Upstream;
+  /** As the client named it. */
+  repository: string;
+  /** As the upstream calls it. */
+  name: string;
+  reference: Reference;
+  client: Client | undefined;
+  /** Address and user agent; hashed with a key of this process, it never leaves it. */
+  source: string;
+  accept: string | undefined;
+  ifNoneMatch: string | undefined;
+  authorization: string | undefined;
+  organization: string | undefined;
+}
+
+/** What the upstream said to the request, as far as counting goes. */
+export interface Answered extends Seen {
+  status: number;
+}
+
+/** Turns answers into events. Nothing here is ever waited for by a client. */
+export interface Recorder {
+  /** The client has been sent this answer. */
+  answered(visit: Visit, answer: Answered): void;
+  /** The client has been sent to the upstream: what it gets there is asked first. */
+  redirected(visit: Visit): void;
+  /** What the upstream would answer the client, headers only. @throws UpstreamError */
+  ask(visit: Visit, signal: AbortSignal): Promise<Answered>;
+  /** False when so many answers wait for their events that no client should be redirected for now. */
+  hasRoom(): boolean;
+  waiting(): number;
+  /** Waits for the answers whose events are still to be made, at most `timeoutMs`; then makes them of what is known. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** The one thing of a publisher that the gateway needs. */
+export interface Publishes {
+  publish(event: WeirEvent): Promise<'confirmed' | 'spooled'>;
+}
+
+export interface RecorderOptions {
+  publisher: Publishes;
+  knowledge: Knowledge;
+  metrics: Metrics;
+  log: Pick<Context['log'], 'warn' | 'error'>;
+  /** `source` of the events. */
+  source: string;
+}
+
+const MAX_WAITING = 10_000;
+const AT_ONCE = 32;
+const LEARN_TIMEOUT_MS = 15_000;
+const ASK_ATTEMPTS = 3;
+/** How a client got to a digest is kept this long: a pull's steps follow each other within seconds. */
+const STEP_TTL_MS = 10 * 60_000;
+const MAX_STEPS = 20_000;
+const STEPS_OF_ONE = 8;
+
+export function createRecorder({ publisher, knowledge, metrics, log, source }: RecorderOptions): Recorder {
+  const turns = createTurns({ atOnce: AT_ONCE });
+  const steps = createLru<readonly { digest: string; tag: string }[]>(MAX_STEPS, STEP_TTL_MS);
+  const key = randomBytes(16);
+  const deadlines = createDeadlines(LEARN_TIMEOUT_MS);
+
+  const sourceKey = (visit: Visit): string =>
+    createHash('sha256').update(key).update(`${visit.source}\n${visit.repository}`).digest('base64url').slice(0, 22);
+
+  /** A client that asks for a tag and then for the digest behind it means the tag: `steps` remembers what it asked. */
+  function rememberStep(visit: Visit, digest: string, tag: string): void {
+    const from = sourceKey(visit);
+    const others = (steps.get(from) ?? []).filter((step) => step.digest !== digest);
+    steps.set(from, [{ digest, tag }, ...others].slice(0, STEPS_OF_ONE));
+  }
+
+  function tagOf(visit: Visit, digest: string | undefined): string | undefined {
+    if (visit.reference.tag !== undefined || digest === undefined) return visit.reference.tag;
+    const taken = steps.get(sourceKey(visit)) ?? [];
+    return taken.find((step) => step.digest === digest || knowledge.isChild(step.digest, digest))?.tag;
+  }
+
+  async function record(visit: Visit, answer: Answered): Promise<void> {
+    const seen = { ...answer, digest: answer.digest ?? visit.reference.digest };
+    const { tag } = visit.reference;
+    const unchanged = answer.status === 304;
+    if (!unchanged && (answer.status < 200 || answer.status > 299)) return;
+    if (tag !== undefined && seen.digest !== undefined) rememberStep(visit, seen.digest, tag);
+
+    if (visit.method === 'HEAD' || unchanged)
+      return publish('io.weir.check', visit, seen, knowledge.recall(seen.digest));
+    const { upstream, name, authorization } = visit;
+    const learn = <T>(how: (seen: Seen, from: Source) => Promise<T>): Promise<T> =>
+      deadlines.within((signal) => how(seen, { upstream, name, authorization, signal }));
+    if (isIndex(seen.contentType)) return learn(knowledge.learnIndex);
+    if (isImageManifest(seen.contentType)) publish('io.weir.pull', visit, seen, await learn(knowledge.learnImage));
+  }
+
+  function publish(type: string, visit: Visit, { digest }: Seen, known: Facts): void {
+    const { repository, client, rule, organization } = visit;
+    const tag = tagOf(visit, digest);
+    const fusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels: known.labels ?? {} });
+    const data = {
+      repository,
+      ...(tag === undefined ? {} : { tag }),
+      ...(digest === undefined ? {} : { digest }),
+      ...(known.platform === undefined ? {} : { platform: known.platform }),
+      ...(known.bytes === undefined ? {} : { bytes: known.bytes }),
+      ...(client === undefined ? {} : { client }),
+      ...(organization === undefined ? {} : { user: { organization } }),
+      ...(fusion ? { fusion } : {}),
+      registry: visit.upstream.name,
+    };
+    const event = createEvent(type, data, { source, time: visit.at, subject: repository });
+    publisher.publish(event).then(
+      (outcome) => metrics.events.inc({ type, outcome }),
+      (error: unknown) => {
+        metrics.events.inc({ type, outcome: 'failed' });
+        log.error({ event: event.id, reason: (error as Error).message }, 'an event could not be published');
+      },
+    );
+  }
+
+  async function ask(visit: Visit, signal: AbortSignal): Promise<Answered> {
+    const { upstream, name, reference, accept, ifNoneMatch } = visit;
+    const answer = await upstream.ask({
+      method: 'HEAD',
+      path: `/v2/${name}/manifests/${reference.tag ?? reference.digest}`,
+      headers: {
+        'user-agent': 'weir',
+        ...(accept === undefined ? {} : { accept }),
+        ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
+      },
+      signal,
+      elsewhere: 'follow',
+    });
+    await answer.body.dump();
+    return answeredBy(answer.status, answer.headers);
+  }
+
+  /** The client has its redirect; what it will get has to be found out, so a hiccup of the upstream is sat out. */
+  async function askPatiently(visit: Visit): Promise<Answered> {
+    const pause = backoff({ initialMs: 200, maxMs: 2_000 });
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const answer = await deadlines.within((signal) => ask(visit, signal));
+        if (answer.status !== 429 && answer.status < 500) return answer;
+        if (attempt === ASK_ATTEMPTS) throw new UpstreamError('unreachable', `the upstream answers ${answer.status}`);
+      } catch (error) {
+        if (attempt === ASK_ATTEMPTS || deadlines.stopped()) throw error;
+      }
+      await sleep(pause.next());
+    }
+  }
+
+  /** In the order of the requests of one client for one repository: an index is learned before its child is counted. */
+  function inTurn(visit: Visit, work: () => Promise<void>): void {
+    turns.take(sourceKey(visit), work).catch((error: unknown) => {
+      log.error({ reason: (error as Error).message, repository: visit.repository }, 'an answer could not be counted');
+    });
+  }
+
+  return {
+    answered(visit, answer) {
+      if (turns.waiting() < MAX_WAITING) return inTurn(visit, () => record(visit, answer));
+      // No room to learn anything more. The count stays exact.
+      const digest = answer.digest ?? visit.reference.digest;
+      const ok = answer.status >= 200 && answer.status < 300;
+      if (visit.method === 'GET' && ok && isImageManifest(answer.contentType))
+        publish('io.weir.pull', visit, { ...answer, digest }, knowledge.recall(digest));
+    },
+    redirected(visit) {
+      inTurn(visit, async () => {
+        try {
+          await record(visit, await askPatiently(visit));
+        } catch (error) {
+          metrics.unlearned.inc({ what: 'redirected' });
+          log.warn(
+            { reason: (error as Error).message, upstream: visit.upstream.name, repository: visit.repository },
+            'a redirected client may have pulled an image: the upstream did not say',
+          );
+        }
+      });
+    },
+    ask,
+    hasRoom: () => turns.waiting() < MAX_WAITING / 2,
+    waiting: turns.waiting,
+    async drain(timeoutMs) {
+      const timer = setTimeout(() => deadlines.stop(), timeoutMs);
+      await turns.idle();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The part of an answer's headers that counting looks at. */
+export function answeredBy(status: number, headers: Record<string, string | string[] | undefined>): Answered {
+  const one = (name: string) => [headers[name]].flat()[0];
+  return { status, contentType: one('content-type'), digest: one('docker-content-digest') };
+}

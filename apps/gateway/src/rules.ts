@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { isRepositoryName } from '@weir/registry';
+import { imageMatcher, textMatcher, type Matcher } from './glob';
+
+/**
+ * How manifests are answered; blob bytes flow past the gateway in every mode.
+ * - `auto`: redirect the clients that are known to follow, proxy for the others;
+ * - `redirect`: redirect everybody who sends no credentials;
+ * - `proxy`: never redirect.
+ */
+export type Mode = 'auto' | 'redirect' | 'proxy';
+export const modes = ['auto', 'redirect', 'proxy'] as const;
+
+/** A registry behind the gateway. */
+export interface UpstreamTarget {
+  /** Named in events and metrics. */
+  name: string;
+  /** Where the gateway reaches it: an origin, `http://127.0.0.1:5000`. */
+  url: string;
+  /** Where clients reach it, an origin; undefined when they cannot, so that nothing is redirected. */
+  publicUrl: string | undefined;
+}
+
+/** When a pull uses Fusion; all that is given must match. */
+export interface FusionRule {
+  image?: string;
+  tag?: string;
+  /** A label of the image's configuration; `value` is a pattern. */
+  label?: { name: string; value: string };
+}
+
+/** A rule as the file says it, with its upstream looked up. */
+export interface RuleDefinition {
+  host?: string;
+  image?: string;
+  upstream: UpstreamTarget;
+  rename?: string;
+  stripPrefix?: string;
+  addPrefix?: string;
+  mode: Mode;
+  fusion?: boolean | FusionRule;
+}
+
+/** A rule ready for use. */
+export interface Rule {
+  upstream: UpstreamTarget;
+  mode: Mode;
+  /** The image's name at the upstream; undefined when renaming makes no valid name of it. */
+  nameAtUpstream(name: string): string | undefined;
+  fusion: Fusion | undefined;
+}
+
+export interface Fusion {
+  /** The label whose value decides too, when there is one. */
+  label: string | undefined;
+  matches(pull: { repository: string; tag?: string | undefined; labels?: Readonly<Record<string, string>> }): boolean;
+}
+
+/** What the gateway serves, and for whom. Rules are tried in their order; the first that matches decides. */
+export interface Rules {
+  upstreams: readonly UpstreamTarget[];
+  /** The rule for an image, by the `Host` header and the name in the path. No other header has a say. */
+  find(host: string | undefined, image: string): Rule | undefined;
+  /** The rule that answers `/v2/`, which names no image: the first for this host. */
+  findForHost(host: string | undefined): Rule | undefined;
+  /** Labels that Fusion rules look at. */
+  fusionLabels: readonly string[];
+  /** The organization that a credential stands for, where it is listed. The upstream has to have accepted it. */
+  organizationOf(authorization: string | undefined): string | undefined;
+}
+
+/** `organizations` maps the SHA-256 (hexadecimal) of a bearer token or of `user:password` to an organization. */
+export function createRules(
+  definitions: readonly RuleDefinition[],
+  organizations: Readonly<Record<string, string>> = {},
+): Rules {
+  const compiled = definitions.map((definition) => ({
+    forHost: hostMatcher(definition.host),
+    forImage: imageMatcher(definition.image ?? '**'),
+    rule: compile(definition),
+  }));
+  const byHash = new Map(Object.entries(organizations));
+  return {
+    upstreams: [...new Set(definitions.map(({ upstream }) => upstream))],
+    fusionLabels: compiled.flatMap(({ rule }) => rule.fusion?.label ?? []),
+    find(host, image) {
+      const named = normalHost(host);
+      return compiled.find(({ forHost, forImage }) => forHost(named) && forImage(image))?.rule;
+    },
+    findForHost(host) {
+      const named = normalHost(host);
+      return compiled.find(({ forHost }) => forHost(named))?.rule;
+    },
+    organizationOf(authorization) {
+      if (byHash.size === 0 || authorization === undefined) return undefined;
+      const [scheme = '', value = ''] = authorization.split(/ +/, 2);
+      const secret = scheme.toLowerCase() === 'basic' ? Buffer.from(value, 'base64') : Buffer.from(value);
+      return byHash.get(createHash('sha256').update(secret).digest('hex'));
+    },
+  };
+}
+
+function compile({ upstream, mode, rename, stripPrefix = '', addPrefix = '', fusion }: RuleDefinition): Rule {
+  return {
+    upstream,
+    mode,
+    nameAtUpstream(name) {
+      const stripped = name.startsWith(stripPrefix) ? name.slice(stripPrefix.length) : name;
+      const renamed = rename ?? `${addPrefix}${stripped}`;
+      return isRepositoryName(renamed) ? renamed : undefined;
+    },
+    fusion: fusion === undefined || fusion === false ? undefined : compileFusion(fusion === true ? {} : fusion),
+  };
+}
+
+function compileFusion({ image, tag, label }: FusionRule): Fusion {
+  const imageMatches = image === undefined ? undefined : imageMatcher(image);
+  const tagMatches = tag === undefined ? undefined : textMatcher(tag);
+  const valueMatches = label === undefined ? undefined : textMatcher(label.value);
+  return {
+    label: label?.name,
+    matches(pull) {
+      if (imageMatches && !imageMatches(pull.repository)) return false;
+      if (tagMatches && (pull.tag === undefined || !tagMatches(pull.tag))) return false;
+      if (!label || !valueMatches) return true;
+      const value = pull.labels?.[label.name];
+      return value !== undefined && valueMatches(value);
+    },
+  };
+}
+
+/** `registry.example.com`, `registry.example.com:8443`, `*.example.com` or, for every host, nothing at all. */
+function hostMatcher(pattern: string | undefined): (host: { name: string; port: string } | undefined) => boolean {
+  if (pattern === undefined) return () => true;
+  const wanted: Matcher = textMatcher(pattern.toLowerCase());
+  const withPort = /:\d+$/.test(pattern);
+  return (host) => host !== undefined && wanted(withPort ? `${host.name}:${host.port}` : host.name);
+}
+
+function normalHost(header: string | undefined): { name: string; port: string } | undefined {
+  const match = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/.exec((header ?? '').toLowerCase());
+  return match ? { name: (match[1] ?? '').replace(/\.$/, ''), port: match[2] ?? '' } : undefined;
+}
