@@ -77,10 +77,14 @@ export function seriesOf(measurement: string, tags: Point['tags']): string {
  */
 export function tagValue(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
-  const text = value.trim().slice(0, TAG_CHARACTERS).toWellFormed();
+  const text = value
+    .trim()
+    .slice(0, TAG_CHARACTERS)
+    .replace(/\p{Cs}/gu, '\ufffd');
   if (text === '') return undefined;
-  // eslint-disable-next-line no-control-regex
-  return /[\\\u0000-\u001f\u007f]/.test(text) ? text.replaceAll('\\', '/').replace(/[\u0000-\u001f\u007f]/g, '_') : text;
+  return /[\\\u0000-\u001f\u007f]/.test(text)
+    ? text.replaceAll('\\', '/').replace(/[\u0000-\u001f\u007f]/g, '_')
+    : text;
 }
 
 function tagsOf(event: WeirEvent, unknown: boolean): Point['tags'] {
@@ -152,8 +156,7 @@ function escaped(value: string): string {
   return /[,= ]/.test(value) ? value.replace(/[,= ]/g, '\\$&') : value;
 }
 
-/** A text field keeps every character, newlines included; lone surrogates have no UTF-8 and become U+FFFD. */
+/** A text field keeps every character, newlines included. */
 function quoted(value: string): string {
-  const text = value.toWellFormed();
-  return `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`;
+  return `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`;
 }

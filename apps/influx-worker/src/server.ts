@@ -82,7 +82,12 @@ export async function connectServer(options: ServerOptions): Promise<Server> {
   const version = await askVersion(address, timeoutMs);
   const major = Number(version.split('.')[0]);
   const agent = new (url.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 4 });
-  const influx = new InfluxDB({ url, ...authorization(major, credentials, options.token), transportOptions: { agent } });
+  const influx = new InfluxDB({
+    url,
+    ...authorization(major, credentials, options.token),
+    timeout: timeoutMs,
+    transportOptions: { agent },
+  });
   const transport = timed(influx.transport, timeoutMs);
   const client = new InfluxDB({ url, transport });
 
@@ -98,7 +103,7 @@ export async function connectServer(options: ServerOptions): Promise<Server> {
     });
     // 1.x calls microseconds `u` where 2.x says `us`, and takes `us` for nanoseconds without a word: only ns is used.
     if (major < 2) writer.path = `/write?db=${encodeURIComponent(database)}&precision=ns`;
-    writer.writeRecords(lines);
+    for (const line of lines) writer.writeRecord(line);
     try {
       await writer.flush();
     } catch (error) {
@@ -185,7 +190,8 @@ async function askVersion(address: string, timeoutMs: number): Promise<string> {
   const said = response.headers.get('x-influxdb-version') ?? (/"version"\s*:\s*"([^"]+)"/.exec(text)?.[1] || '');
   const version = /\d+\.\d+(\.\d+)?/.exec(said)?.[0];
   if (version !== undefined) return version;
-  if (response.status >= 500) throw new ServerError('unavailable', `InfluxDB at ${address} answers ${response.status} to /ping`, response.status);
+  if (response.status >= 500)
+    throw new ServerError('unavailable', `InfluxDB at ${address} answers ${response.status} to /ping`, response.status);
   // 3.x may want a token even for /ping, and says so in its own words.
   if (response.status === 401 || response.status === 403) return '3.0.0';
   throw new ServerError(
@@ -231,7 +237,12 @@ function timed(transport: Transport, timeoutMs: number): Transport {
   const bounded = <T extends object>(options: T) => ({ ...options, signal: AbortSignal.timeout(timeoutMs) });
   return {
     chunkCombiner: transport.chunkCombiner,
-    send: (path, body, options, callbacks) => transport.send(path, body, bounded(options), callbacks),
+    send: (path, body, options, callbacks) =>
+      transport.send(path, body, bounded(options), {
+        ...callbacks,
+        // Some 3.x say 201 when they stored a part only, and the client takes that for success.
+        responseStarted: (headers, status) => callbacks?.responseStarted?.(headers, status === 201 ? 422 : status),
+      }),
     request: (path, body, options, started) => transport.request(path, body, bounded(options), started),
     iterate: (path, body, options) => transport.iterate(path, body, bounded(options)),
   };
@@ -251,6 +262,17 @@ function explained(error: unknown, address: string, database: string): ServerErr
     case 400:
     case 413:
     case 422:
+      // What is wrong with the request is wrong with every event: parking them one by one would empty the queue.
+      if (
+        !/partial write|unable to parse/i.test(said) &&
+        /\borg(id|anization)?\b|\bbucket\b|database is required|precision/i.test(said)
+      ) {
+        return new ServerError(
+          'setup',
+          `InfluxDB at ${address} refuses requests for '${database}' (${status}: ${said}): check INFLUX_ORG and INFLUX_DATABASE`,
+          status,
+        );
+      }
       return new ServerError('data', said, status);
     case 401:
     case 403:
@@ -279,6 +301,7 @@ function statementError(message: string, address: string, database: string): Ser
 
 function reasonOf(error: HttpError): string {
   const json = error.json as { error?: unknown; message?: unknown } | undefined;
-  const text = typeof json?.error === 'string' ? json.error : typeof json?.message === 'string' ? json.message : error.body;
+  const text =
+    typeof json?.error === 'string' ? json.error : typeof json?.message === 'string' ? json.message : error.body;
   return (text || error.statusMessage || 'no reason given').slice(0, 500);
 }

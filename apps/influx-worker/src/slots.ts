@@ -83,7 +83,8 @@ function distinct(batch: readonly Wanted[], stored: Stored): [Wanted, number][] 
   batch.forEach((event, index) => {
     if (seen.has(event.identity)) return;
     seen.add(event.identity);
-    if (!millisecond(stored, event.measurement, event.timeMs).identities.has(event.identity)) fresh.push([event, index]);
+    if (!millisecond(stored, event.measurement, event.timeMs).identities.has(event.identity))
+      fresh.push([event, index]);
   });
   return fresh;
 }
