@@ -1,0 +1,197 @@
+/**
+ * The time series: one point for every event, for Grafana.
+ *
+ * Measurement by kind, few guarded tags, everything unbounded in fields (point.ts, guard.ts). Before a batch is written
+ * the store is asked what it has at those times, so that a redelivered event adds nothing and two different events
+ * never share a point (slots.ts, lookup.ts). Exact for one writing instance, whatever is killed or redelivered. Of
+ * several instances that write events of one millisecond at the same moment, neither sees the other's yet: then two
+ * different events of one series replace each other with a chance of one in a million for each such pair. And an event
+ * is looked for at its own time: the same (source, id) with another time is another point.
+ */
+import type { WeirEvent } from '@weir/events';
+import { httpUrl, integer, text, variable } from '@weir/service';
+import type { Config, Variables } from '@weir/service';
+import { workerVariables } from '@weir/worker';
+import type { Refused, Worker, WorkerDefinition } from '@weir/worker';
+import { createFlow } from './flow';
+import { createGuard } from './guard';
+import type { Guard } from './guard';
+import { storedIn } from './lookup';
+import { lineOf, pointOf, TAGS } from './point';
+import { connectServer, identifier, ServerError } from './server';
+import type { Server } from './server';
+import { place } from './slots';
+
+const databaseName = () =>
+  text(64).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'must be a name of letters, digits, _, - and .');
+
+const variables = {
+  AMQP_URL: workerVariables.AMQP_URL,
+  INFLUX_URL: variable(httpUrl().default('http://127.0.0.1:8086'), {
+    description: 'InfluxDB 1.x, 2.x or 3.x, user and password included where it asks for them.',
+    example: 'http://weir:secret@influxdb:8086',
+    secret: true,
+  }),
+  INFLUX_TOKEN: variable(text().optional(), {
+    description: 'API token for InfluxDB 2.x and 3.x; must allow reading and writing both databases.',
+    secret: true,
+  }),
+  INFLUX_ORG: variable(text(255).default('weir'), {
+    description: 'Organization that owns the buckets; InfluxDB 2.x only.',
+  }),
+  INFLUX_DATABASE: variable(databaseName().default('weir'), {
+    description: 'Database (bucket) of the events: one point each. Created on 1.x when it is missing.',
+  }),
+  INFLUX_FLOW_DATABASE: variable(databaseName().default('weir_flow'), {
+    description: "Database (bucket) of the samples of Weir's own queues. Created on 1.x when it is missing.",
+  }),
+  INFLUX_TAG_VALUES: variable(integer(1, 100_000, 'values').default(1000), {
+    description: 'The most distinct values of any one tag; further ones are counted as `other`.',
+  }),
+  INFLUX_SERIES: variable(integer(1, 10_000_000, 'series').default(100_000), {
+    description: 'The most series in all; beyond, the open tags of a new one become `other`.',
+  }),
+} satisfies Variables;
+
+export const influxWorker: WorkerDefinition<typeof variables> = {
+  name: 'influx',
+  variables,
+  create,
+  batch: { maxEvents: 5000, maxAgeMs: 100 },
+};
+
+const LINES = 5000;
+/** InfluxDB 1.x takes bodies of 25 MB at most. */
+const CHUNK_CHARACTERS = 4 * 1024 ** 2;
+
+/** An event with its line, on the way to the store. */
+interface Entry {
+  event: WeirEvent;
+  line: string;
+}
+
+function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefinition['create']>[1]): Worker {
+  const database = config.INFLUX_DATABASE;
+  const options = { url: config.INFLUX_URL, token: config.INFLUX_TOKEN, org: config.INFLUX_ORG };
+  let newestMs: number | undefined;
+  const flow = createFlow({
+    amqpUrl: config.AMQP_URL,
+    influx: options,
+    database: config.INFLUX_FLOW_DATABASE,
+    lagMs: () => newestMs && Math.max(0, Date.now() - newestMs),
+    log,
+  });
+  let current: { server: Server; guard: Guard } | undefined;
+
+  const connect = async () => {
+    current?.server.close();
+    current = undefined;
+    const server = await connectServer(options);
+    await server.ensureDatabase(database);
+    const guard = createGuard({ valuesPerTag: config.INFLUX_TAG_VALUES, series: config.INFLUX_SERIES });
+    await fillGuard(guard, server, database);
+    log.info(
+      { influxdb: server.version, address: server.address, database, known: guard.counts() },
+      'connected to InfluxDB',
+    );
+    return (current = { server, guard });
+  };
+
+  return {
+    async connect() {
+      await connect();
+      flow.start();
+    },
+    async write(batch) {
+      try {
+        const { server, guard } = current ?? (await connect());
+        const refused = await store(server, guard, database, batch);
+        newestMs = newestOf(batch);
+        return refused;
+      } catch (error) {
+        // Whatever comes back may be another version, or empty: ask it everything again.
+        if (error instanceof ServerError) current = undefined;
+        throw error;
+      }
+    },
+    async close() {
+      await flow.close();
+      current?.server.close();
+    },
+  };
+}
+
+async function store(server: Server, guard: Guard, database: string, batch: readonly WeirEvent[]): Promise<Refused[]> {
+  const points = batch.map(pointOf);
+  const placements = place(points, await storedIn(server, database, points));
+  const refused: Refused[] = [];
+  const entries: Entry[] = [];
+  batch.forEach((event, index) => {
+    const [point, slot] = [points[index], placements[index]];
+    if (point === undefined || slot === undefined || slot === 'stored') return;
+    if (slot === 'full')
+      refused.push({ event, reason: `a million events of ${point.measurement} are in this millisecond already` });
+    else
+      entries.push({
+        event,
+        line: `${lineOf(point, guard.series(point))}${point.timeMs}${String(slot).padStart(6, '0')}`,
+      });
+  });
+  for (const chunk of chunksOf(entries)) refused.push(...(await storeLines(server, database, chunk)));
+  return refused;
+}
+
+/**
+ * Writes lines; finds those that the server will not have by halving. It stores the good ones beside a bad one and
+ * answers 400 all the same (`partial write`); a line written again is the same point again.
+ */
+async function storeLines(server: Server, database: string, entries: readonly Entry[]): Promise<Refused[]> {
+  try {
+    await server.write(
+      database,
+      entries.map(({ line }) => line),
+    );
+    return [];
+  } catch (error) {
+    if (!(error instanceof ServerError) || error.kind !== 'data') throw error;
+    const reason = `InfluxDB: ${error.message}`;
+    const dropped = Number(/\bdropped=(\d+)/.exec(error.message)?.[1]);
+    if (entries.length === 1 || dropped === entries.length) return entries.map(({ event }) => ({ event, reason }));
+    const middle = Math.ceil(entries.length / 2);
+    const left = await storeLines(server, database, entries.slice(0, middle));
+    return [...left, ...(await storeLines(server, database, entries.slice(middle)))];
+  }
+}
+
+function* chunksOf(entries: readonly Entry[]): Generator<Entry[]> {
+  let chunk: Entry[] = [];
+  let characters = 0;
+  for (const entry of entries) {
+    if (chunk.length >= LINES || (chunk.length > 0 && characters + entry.line.length > CHUNK_CHARACTERS)) {
+      yield chunk;
+      [chunk, characters] = [[], 0];
+    }
+    chunk.push(entry);
+    characters += entry.line.length + 1;
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+/** So that a restarted worker, or a second one, decides about tags as the first one did. */
+async function fillGuard(guard: Guard, server: Server, database: string): Promise<void> {
+  const keys = TAGS.map(identifier).join(', ');
+  for await (const { columns, values } of server.query(database, `SHOW TAG VALUES WITH KEY IN (${keys})`)) {
+    const [key, value] = [columns.indexOf('key'), columns.indexOf('value')];
+    for (const row of values) guard.remember(String(row[key]), [String(row[value])]);
+  }
+  if (server.major >= 3) return; // has no SHOW SERIES
+  for await (const { values } of server.query(database, 'SHOW SERIES')) {
+    guard.rememberSeries(values.map(([key]) => String(key)));
+  }
+}
+
+function newestOf(batch: readonly WeirEvent[]): number | undefined {
+  let newest: number | undefined;
+  for (const { time } of batch) newest = Math.max(newest ?? 0, Date.parse(time));
+  return newest;
+}

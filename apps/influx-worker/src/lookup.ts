@@ -1,0 +1,94 @@
+import { millisecond } from './slots';
+import type { Stored, Wanted } from './slots';
+import { identifier } from './server';
+import type { Rows, Server } from './server';
+
+/** A stretch of one measurement's time, by the milliseconds in it that somebody wants; sorted, at least one. */
+interface Stretch {
+  measurement: string;
+  times: readonly number[];
+}
+
+/** The most statements of one request: a statement costs 0.2 to 10 ms, and a request has its time-out. */
+const STATEMENTS = 100;
+/** Reading a row costs a thousandth of what asking again does: only a stretch with many more rows than wanted is cut. */
+const SPARE_ROWS = 2000;
+/** Into how many pieces a stretch is cut that holds too much else. */
+const PIECES = 8;
+
+/**
+ * Asks the store what is already there in the milliseconds of a batch.
+ *
+ * In the steady state this is one statement for each measurement, over the time from the batch's first event to its
+ * last, which finds little or nothing. A stretch that holds many more rows than the batch has events (a backfill whose
+ * times are far apart, between them a year of others) is cut and asked again, down to single milliseconds; a single one
+ * is read whatever it holds, at most a million rows, streamed. Rows of milliseconds that nobody wants are not kept.
+ *
+ * @throws ServerError when the store cannot answer: guessing would let one event replace another
+ */
+export async function storedIn(server: Server, database: string, wanted: readonly Wanted[]): Promise<Stored> {
+  const stored: Stored = new Map();
+  for (const { measurement, timeMs } of wanted) millisecond(stored, measurement, timeMs);
+  let open: Stretch[] = [...stored].map(([measurement, times]) => ({
+    measurement,
+    times: [...times.keys()].sort((a, b) => a - b),
+  }));
+  while (open.length > 0) {
+    const asked = open.splice(0, STATEMENTS);
+    open = [...(await ask(server, database, asked, stored)), ...open];
+  }
+  return stored;
+}
+
+/** Reads stretches into `stored`; returns the pieces of those that held too much to be read to their end. */
+async function ask(
+  server: Server,
+  database: string,
+  stretches: readonly Stretch[],
+  stored: Stored,
+): Promise<Stretch[]> {
+  const found = stretches.map(() => 0);
+  for await (const rows of server.query(database, stretches.map(statementOf).join(';'))) {
+    found[rows.statement] = (found[rows.statement] ?? 0) + rows.values.length;
+    keep(rows, stored);
+  }
+  return stretches.flatMap((stretch, index) => ((found[index] ?? 0) < limitOf(stretch) ? [] : piecesOf(stretch)));
+}
+
+function statementOf(stretch: Stretch): string {
+  const { measurement, times } = stretch;
+  const [first, last] = [times[0] as number, times[times.length - 1] as number];
+  const limit = limitOf(stretch) === Infinity ? '' : ` LIMIT ${limitOf(stretch)}`;
+  return `SELECT "identity" FROM ${identifier(measurement)} WHERE time >= ${first}000000 AND time <= ${last}999999${limit}`;
+}
+
+function limitOf({ times }: Stretch): number {
+  return times.length === 1 ? Infinity : 4 * times.length + SPARE_ROWS;
+}
+
+function piecesOf({ measurement, times }: Stretch): Stretch[] {
+  const size = Math.ceil(times.length / PIECES);
+  const pieces: Stretch[] = [];
+  for (let from = 0; from < times.length; from += size)
+    pieces.push({ measurement, times: times.slice(from, from + size) });
+  return pieces;
+}
+
+/** Times come as text, `2026-11-23T06:54:00.123456789Z` with trailing zeros cut: as numbers they would be rounded. */
+function keep({ name, columns, values }: Rows, stored: Stored): void {
+  const times = stored.get(name);
+  const [timeColumn, identityColumn] = [columns.indexOf('time'), columns.indexOf('identity')];
+  let [second, secondMs] = ['', 0];
+  for (const row of values) {
+    const [time, identity] = [row[timeColumn], row[identityColumn]];
+    if (typeof time !== 'string' || typeof identity !== 'string') continue;
+    if (!time.startsWith(second) || second === '') {
+      second = time.slice(0, 19);
+      secondMs = Date.parse(`${second}Z`);
+    }
+    const nanoseconds = time.slice(20, -1).padEnd(9, '0');
+    const there = times?.get(secondMs + Number(nanoseconds.slice(0, 3)));
+    there?.slots.add(Number(nanoseconds.slice(3)));
+    there?.identities.add(identity);
+  }
+}

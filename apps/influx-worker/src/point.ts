@@ -1,0 +1,162 @@
+import { architecturesOf, identityOf, kindOf, organizationOf } from '@weir/events';
+import type { WeirEvent } from '@weir/events';
+
+/**
+ * One event as InfluxDB will hold it, before it has its nanoseconds (see slots.ts) and its tags have passed the guard
+ * (see guard.ts). Every event becomes exactly one point, whatever its type and however many platforms it names.
+ */
+export interface Point {
+  /** The kind's name (`pull`, `build_finished`), or `other` for a type that is not in the catalogue. */
+  measurement: string;
+  /** Tags in the order of {@link TAGS}, which is the sorted one that InfluxDB likes best; absent ones are left out. */
+  tags: readonly (readonly [name: TagName, value: string])[];
+  fields: readonly (readonly [name: string, value: string | number | boolean])[];
+  /** The event's own time, milliseconds since 1970, UTC. */
+  timeMs: number;
+  /** `identityKey(event)`, also stored as the field `identity`: how a redelivered event is recognized. */
+  identity: string;
+  /** Where in its millisecond the event would like to be, 0 to 999,999: a function of its identity alone. */
+  preferredSlot: number;
+}
+
+/** All tags that Weir ever writes, sorted. What could take any number of values is a field instead (S39). */
+export const TAGS = [
+  'action', 'architecture', 'client', 'fusion', 'organization', 'os', 'outcome', 'service', 'source', 'state', 'type',
+] as const; // prettier-ignore
+export type TagName = (typeof TAGS)[number];
+
+/** The measurement of all events whose type is not in the catalogue; their type is the tag `type`. */
+export const OTHER = 'other';
+
+/** Nanoseconds in a millisecond: how many events one measurement can hold in one millisecond. */
+export const SLOTS = 1_000_000;
+
+/** The most characters of a text that go into a field; the whole event is in the debug echo. */
+const FIELD_CHARACTERS = 1024;
+/** A tag that is longer than this says nothing on a chart. */
+const TAG_CHARACTERS = 255;
+
+/** What an event becomes. Total: never throws for anything that `checkEvent` accepts. */
+export function pointOf(event: WeirEvent): Point {
+  const data = event.data;
+  const kind = kindOf(event.type);
+  const identity = identityOf(event);
+  const key = identity.toString('base64url');
+  return {
+    measurement: kind?.name ?? OTHER,
+    tags: tagsOf(event, kind === undefined),
+    fields: fieldsOf(event, data, key),
+    timeMs: Date.parse(event.time),
+    identity: key,
+    preferredSlot: identity.readUInt32BE(0) % SLOTS,
+  };
+}
+
+/** `measurement,tag=value,… field=value,… ` in line protocol: everything but the timestamp. */
+export function lineOf(point: Point, series: string): string {
+  let line = `${series} `;
+  let comma = '';
+  for (const [name, value] of point.fields) {
+    line += `${comma}${name}=${typeof value === 'string' ? quoted(value) : value}`;
+    comma = ',';
+  }
+  return `${line} `;
+}
+
+/** `measurement,tag=value,…` in line protocol. Two points with the same text here are of one series. */
+export function seriesOf(measurement: string, tags: Point['tags']): string {
+  let text = measurement;
+  for (const [name, value] of tags) text += `,${name}=${escaped(value)}`;
+  return text;
+}
+
+/**
+ * A text as the value of a tag: trimmed, at most 255 characters, without what InfluxDB cannot hold there. A backslash
+ * has no representation before a delimiter or at the end (influxdb#5231, #5407), so each becomes `/`; a control
+ * character, newline above all, becomes `_` (influxdb#9966: a newline started a second point). Undefined when empty.
+ */
+export function tagValue(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const text = value
+    .trim()
+    .slice(0, TAG_CHARACTERS)
+    .replace(/\p{Cs}/gu, '\ufffd');
+  if (text === '') return undefined;
+  return /[\\\u0000-\u001f\u007f]/.test(text)
+    ? text.replaceAll('\\', '/').replace(/[\u0000-\u001f\u007f]/g, '_')
+    : text;
+}
+
+function tagsOf(event: WeirEvent, unknown: boolean): Point['tags'] {
+  const data = event.data;
+  const tags: (readonly [TagName, string])[] = [];
+  const add = (name: TagName, value: string | undefined) => {
+    if (value !== undefined) tags.push([name, value]);
+  };
+  const platforms = platformsOf(data);
+  add('action', tagValue(data['action']));
+  add('architecture', oneOf(architecturesOf(event)));
+  add('client', tagValue((data['client'] as { name?: unknown } | null | undefined)?.name));
+  add('fusion', typeof data['fusion'] === 'boolean' ? String(data['fusion']) : undefined);
+  add('organization', tagValue(organizationOf(event)));
+  add('os', oneOf([...new Set(platforms.map(osOf))]));
+  add('outcome', tagValue(data['outcome']));
+  add('service', tagValue(data['service']));
+  add('source', tagValue(event.source));
+  add('state', tagValue(data['state']));
+  add('type', unknown ? tagValue(event.type) : undefined);
+  return tags;
+}
+
+/** Fields and their types are fixed here, once for all kinds: no event can start a conflict of field types. */
+function fieldsOf(event: WeirEvent, data: Record<string, unknown>, identity: string): Point['fields'] {
+  const fields: (readonly [string, string | number | boolean])[] = [['identity', identity]];
+  const text = (name: string, value: unknown) => {
+    if (typeof value === 'string' && value !== '') fields.push([name, value.slice(0, FIELD_CHARACTERS)]);
+  };
+  const number = (name: string) => {
+    const value = data[name];
+    if (typeof value === 'number' && Number.isFinite(value)) fields.push([name, value]);
+  };
+  text('id', event.id);
+  text('repository', data['repository']);
+  text('tag', data['tag']);
+  text('digest', data['digest']);
+  text('platforms', platformsOf(data).join(','));
+  text('clientVersion', (data['client'] as { version?: unknown } | null | undefined)?.version);
+  text('resource', data['resource']);
+  text('entity', data['entityName']);
+  number('bytes');
+  number('durationMs');
+  number('responseTimeMs');
+  number('queueLength');
+  if (typeof data['healthy'] === 'boolean') fields.push(['healthy', data['healthy']]);
+  return fields;
+}
+
+function platformsOf(data: Record<string, unknown>): string[] {
+  const { platform, platforms } = data;
+  const named = Array.isArray(platforms) ? platforms : [platform];
+  return named.filter((name): name is string => typeof name === 'string' && name !== '');
+}
+
+function oneOf(names: readonly string[]): string | undefined {
+  return names.length > 1 ? 'multiple' : names[0];
+}
+
+/** Go's GOOS values that images are built for. */
+const SYSTEMS: ReadonlySet<string> = new Set(['linux', 'windows', 'darwin', 'freebsd', 'wasi', 'wasip1']);
+
+function osOf(platform: string): string {
+  const [os, architecture] = platform.trim().toLowerCase().split('/');
+  return os !== undefined && architecture !== undefined && SYSTEMS.has(os) ? os : 'unknown';
+}
+
+function escaped(value: string): string {
+  return /[,= ]/.test(value) ? value.replace(/[,= ]/g, '\\$&') : value;
+}
+
+/** A text field keeps every character, newlines included. */
+function quoted(value: string): string {
+  return `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`;
+}

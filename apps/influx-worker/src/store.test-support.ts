@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { createEvent } from '@weir/events';
+import type { WeirEvent } from '@weir/events';
+import { readConfig } from '@weir/service';
+import { startInfluxdb, temporaryDirectory } from '@weir/testing';
+import type { PrivateServer } from '@weir/testing';
+import type { Worker } from '@weir/worker';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { influxWorker } from './influx';
+import { connectServer } from './server';
+import type { Rows, Server } from './server';
+
+/** An InfluxDB of a test file's own, and workers on databases of their own in it. */
+export interface TestStore {
+  influxdb: PrivateServer;
+  /** A name that no other test uses. */
+  database(): string;
+  /** A worker on that database, not connected yet; closed with the store. */
+  worker(database: string, env?: Record<string, string>): Worker;
+  query(database: string, statements: string): Promise<Rows[]>;
+  /** Points in all measurements of the database. */
+  points(database: string): Promise<number>;
+  server(): Promise<Server>;
+  close(): Promise<void>;
+}
+
+export async function openTestStore(): Promise<TestStore> {
+  const directory = await temporaryDirectory();
+  const influxdb = await startInfluxdb({ dir: `${directory.path}/influxdb` });
+  const log = pino({ level: 'silent' });
+  const releases: (() => unknown)[] = [];
+
+  const server = async () => {
+    const connected = await connectServer({ url: influxdb.url });
+    releases.push(() => connected.close());
+    return connected;
+  };
+  const query = async (database: string, statements: string) => {
+    const asked = await connectServer({ url: influxdb.url });
+    const rows: Rows[] = [];
+    for await (const some of asked.query(database, statements)) rows.push(some);
+    asked.close();
+    return rows;
+  };
+
+  return {
+    influxdb,
+    database: () => `weir_test_${randomUUID().slice(0, 8)}`,
+    worker(database, env = {}) {
+      const config = readConfig(influxWorker.variables, {
+        AMQP_URL: 'amqp://127.0.0.1:9', // no broker: samples of the flow are left out
+        INFLUX_URL: influxdb.url,
+        INFLUX_DATABASE: database,
+        INFLUX_FLOW_DATABASE: `${database}_flow`,
+        ...env,
+      });
+      const worker = influxWorker.create(config, { log, metrics: new Registry() });
+      releases.push(() => worker.close());
+      return worker;
+    },
+    query,
+    async points(database) {
+      const counts = await query(database, 'SELECT count("identity") FROM /.*/');
+      return counts.reduce((sum, { values }) => sum + Number(values[0]?.[1] ?? 0), 0);
+    },
+    server,
+    async close() {
+      for (const release of releases) await release();
+      await influxdb.stop();
+      await directory.remove();
+    },
+  };
+}
+
+/** A pull of the given time and data, different from every other event. */
+export function pull(data: object = {}, time = '2026-11-23T06:54:00.123Z', id?: string): WeirEvent {
+  return createEvent(
+    'io.weir.pull',
+    { repository: 'library/alpine', tag: '3.20', platform: 'linux/amd64', ...data },
+    { source: 'weir/gateway', time: new Date(time), ...(id === undefined ? {} : { id }) },
+  );
+}
