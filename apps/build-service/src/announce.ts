@@ -15,14 +15,14 @@ export function targetOf({ kind, request }: Pick<JobRecord, 'kind' | 'request'>)
  * `io.weir.build` or `io.weir.mirror`: the job was accepted. Made from the record alone, so that saying it again after
  * a crash says the same thing under the same identity.
  */
-export function launchEvent(job: JobRecord): WeirEvent<object> {
+export function launchEvent(job: JobRecord): WeirEvent {
   return createEvent(`io.weir.${job.kind}`, about(job), {
     source: SOURCE, id: job.id, time: new Date(job.createdAt), subject: targetOf(job),
   }); // prettier-ignore
 }
 
 /** `io.weir.build.finished` or `io.weir.mirror.finished`: the job ended, one way or another. */
-export function finishedEvent(job: JobRecord): WeirEvent<object> {
+export function finishedEvent(job: JobRecord): WeirEvent {
   const { kind, state: outcome, durationMs, bytes, digest, finishedAt } = job;
   const data = { ...about(job), outcome, durationMs, ...(bytes !== undefined && { bytes }), ...(digest && { digest }) };
   return createEvent(`io.weir.${kind}.finished`, data, {

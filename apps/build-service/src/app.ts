@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createBuildah } from './buildah';
 import type { variables } from './config';
-import { createJobs } from './jobs';
+import { createJobs, type JobsOptions } from './jobs';
 import { openJournal } from './journal';
 import type { Key } from './keys';
 import { jobMetrics } from './metrics';
@@ -24,22 +24,35 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const UPLOAD_TIMEOUT_MS = 15 * 60_000;
 const CONNECTIONS = 1024;
 
-/** Starts the service: what an earlier process left is taken up before the first request is. */
+/** Starts the service with its events on the bus. */
 export async function start(config: Config<typeof variables>, context: Context): Promise<void> {
-  const { log, metrics, health } = context;
+  const { log, metrics } = context;
   if (config.BUILD_KEYS.length === 0 && !config.BUILD_ANONYMOUS)
     throw new ConfigError([
       { variable: 'BUILD_KEYS', message: 'names no key. Give one, or let everybody build with BUILD_ANONYMOUS=true' },
     ]);
 
-  const work = await openWorkDir(config.WORK_DIR);
-  context.onStop('work directory', work.unlock);
   const publisher = createPublisher({
     url: config.AMQP_URL, spoolDir: config.SPOOL_DIR, spoolBytes: config.SPOOL_BYTES, name: 'build-service', log, metrics,
   }); // prettier-ignore
   context.onStop('publisher', () => publisher.close());
-  health.check('keeping events', () => publisher.accepting());
+  context.health.check('keeping events', () => publisher.accepting());
+  await serve(config, context, publisher);
+}
 
+/**
+ * Everything but the bus: what an earlier process left is taken up before the first request is.
+ *
+ * @returns the port.
+ */
+export async function serve(
+  config: Config<typeof variables>,
+  context: Context,
+  publisher: JobsOptions['publisher'],
+): Promise<number> {
+  const { log, metrics, health } = context;
+  const work = await openWorkDir(config.WORK_DIR);
+  context.onStop('work directory', work.unlock);
   const insecure = config.INSECURE_REGISTRIES.map((host) => host.toLowerCase());
   const registriesConf = join(work.dir, 'registries.conf');
   await writeRegistriesConf(registriesConf, insecure);
@@ -93,6 +106,7 @@ export async function start(config: Config<typeof variables>, context: Context):
   }); // prettier-ignore
   context.onStop('POST /builds', () => stopTaking(server));
   log.info({ port, keys: config.BUILD_KEYS.map(({ name }) => name) }, 'taking builds and mirrors');
+  return port;
 }
 
 /** No new connection; readers of logs stay until their job has ended, which stopping the jobs sees to. */

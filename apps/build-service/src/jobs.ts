@@ -33,7 +33,7 @@ export class JobFailure extends Error {
 export interface JobsOptions {
   journal: Journal;
   /** `publish` resolves when the broker or the spool has the event. */
-  publisher: { publish(event: WeirEvent<object>): Promise<unknown> };
+  publisher: { publish(event: WeirEvent): Promise<unknown> };
   runners: Readonly<Record<Kind, Runner>>;
   log: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
   /** Jobs that run at once, and jobs that may wait for that. */

@@ -28,7 +28,7 @@ export interface JobRecord {
   reason?: string;
   /** Of the manifest or index that was pushed. */
   digest?: string;
-  /** Of all its distinct manifests, configurations and layers, as they lie in the registry. */
+  /** Of all its distinct configurations and layers, as they lie in the registry: compressed. */
   bytes?: number;
   /** Which of its two events the broker or the spool has. */
   announced: 'nothing' | 'launch' | 'finish';

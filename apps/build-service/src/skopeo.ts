@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalPlatform } from './platform';
@@ -11,13 +10,10 @@ import { placesIn } from './workspace';
 
 /** One manifest, and what can be read from it. */
 interface Manifest {
-  digest: string;
-  bytes: number;
   /** Of an index or manifest list; undefined for an image. */
   children?: Descriptor[];
   /** Configuration and layers of an image. */
   blobs: Descriptor[];
-  mediaType: string;
   raw: Buffer;
 }
 
@@ -28,7 +24,7 @@ interface Descriptor {
 }
 
 export interface Skopeo extends Runner {
-  /** Bytes of all distinct manifests, configurations and layers of an image in its registry. */
+  /** Bytes of all distinct configurations and layers of an image, or of all images of an index, in its registry. */
   sizeOf(image: string, options: ToolOptions): Promise<number>;
 }
 
@@ -90,7 +86,6 @@ export function createSkopeo(tools: Tools, insecure: InsecureRegistries): Skopeo
   async function sizeOf(image: string, options: ToolOptions): Promise<number> {
     const sizes = new Map<string, number>();
     const add = (manifest: Manifest): void => {
-      sizes.set(manifest.digest, manifest.bytes);
       for (const { digest, size } of manifest.blobs) sizes.set(digest, size);
     };
     const top = await manifestOf(image, options);
@@ -156,14 +151,13 @@ interface RawPlatform {
 }
 
 interface RawManifest {
-  mediaType?: string;
   manifests?: { digest: string; size: number; platform?: RawPlatform }[];
   config?: { digest: string; size: number };
   layers?: { digest: string; size: number }[];
 }
 
 function readManifest(raw: Buffer): Manifest {
-  const { mediaType = '', manifests, config, layers = [] } = JSON.parse(raw.toString()) as RawManifest;
+  const { manifests, config, layers = [] } = JSON.parse(raw.toString()) as RawManifest;
   if ((manifests?.length ?? 0) > CHILDREN) throw new JobFailure(`the index names more than ${CHILDREN} images`);
   const children = manifests?.map(({ digest, size, platform }) => {
     const canonical = platform && platformOf(platform);
@@ -171,9 +165,6 @@ function readManifest(raw: Buffer): Manifest {
   });
   return {
     raw,
-    mediaType,
-    bytes: raw.length,
-    digest: `sha256:${createHash('sha256').update(raw).digest('hex')}`,
     blobs: [...(config ? [config] : []), ...layers],
     ...(children && { children }),
   };
