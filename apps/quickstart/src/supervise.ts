@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { StartError, readConfig } from '@weir/service';
-import type { Flow } from './flow';
+import pino from 'pino';
 import { flowMeter } from './flow';
 import { folderAt, makeFolder } from './folder';
 import { logPath } from './logs';
@@ -62,7 +62,7 @@ export async function supervise(options: Options, parts: Parts, process: NodeJS.
     const hints = hintsOf(up.endpoints, folder);
     runFile.set({ hints });
     say({ type: 'ready', rows: up.rows, hints });
-    const queues = watchQueues(up.endpoints.amqp, quiet);
+    const queues = watchQueues(up.endpoints.amqp, pino({ level: 'silent' }));
     const look = flowMeter(up.publishers, () => queues.waiting(), up.down);
     const showing = repeat(FLOW_EVERY_MS, async () => process.connected && say({ type: 'flow', flow: await look() }));
     await told;

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { ConfigError, StartError } from '@weir/service';
 import { passedOn } from './apps';
 import type { AppPart, Wiring } from './apps';

@@ -1,0 +1,12 @@
+import { join } from 'node:path';
+import { appParts } from './apps';
+import type { Parts } from './parts';
+
+/** Weir's own parts: the real servers, the apps as compiled beside this one, the demo. */
+export function weir(): Parts {
+  return {
+    servers: [],
+    apps: appParts(join(__dirname, '../..')),
+    demo: { start: async () => ({ stop: async () => {} }) },
+  };
+}
