@@ -80,7 +80,10 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
   const start = (): void => {
     attempts += 1;
     const log = openLog(spec.logFile);
-    const child = spawn(process.execPath, ['--enable-source-maps', spec.file], { env: { ...spec.env }, stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, ['--enable-source-maps', spec.file], {
+      env: { ...spec.env },
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     const begun = Date.now();
     current = child.pid === undefined ? undefined : markOf(child.pid);
@@ -98,7 +101,9 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
       }
       if (Date.now() - begun > RECOVERED_AFTER_MS) waits.reset();
       const waitMs = waits.next();
-      surroundings.notice(`${spec.name} ended ${how}; starting it again in ${(waitMs / 1000).toFixed(1)} s (log: ${spec.logFile})`);
+      surroundings.notice(
+        `${spec.name} ended ${how}; starting it again in ${(waitMs / 1000).toFixed(1)} s (log: ${spec.logFile})`,
+      );
       restart = setTimeout(start, waitMs);
     };
     child.once('error', (error) => onEnd(null, `without having started: ${error.message}`));

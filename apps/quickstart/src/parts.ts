@@ -40,7 +40,10 @@ export interface ServerPart {
 
 /** A stream of marked events and what it needs; see demo/. */
 export interface DemoPart {
-  start(demo: DemoRequest): Promise<{ stop(): Promise<void> }>;
+  /** Fills the registry; returns the content of the gateway's rules file. */
+  prepare(registry: string, upstream: string | undefined): Promise<object>;
+  /** Begins when every app is ready. */
+  start(request: DemoRequest): { stop(): Promise<void> };
 }
 
 export interface DemoRequest {
@@ -49,7 +52,8 @@ export interface DemoRequest {
   buildService: string;
   registry: string;
   ingestKey: string;
-  buildKey: string;
+  /** A key of the build-service for each organization of the demo. */
+  buildKeys: Readonly<Record<string, string>>;
   notice(text: string): void;
 }
 

@@ -184,8 +184,13 @@ test('an app and a server that die are started again, at the same address', asyn
     return now.app && now.server && now.app.pid !== before.app?.pid && now.server.pid !== before.server?.pid;
   });
   await until('the app answers', async () => (await fetch(gateway).catch(() => undefined))?.ok);
-  await until('the server answers', async () => (await fetch(`http://${new URL(amqp).host}`).catch(() => undefined))?.ok);
-  expect(readFileSync(join(home, 'logs/supervisor.log'), 'utf8')).toContain('fake-gateway ended by SIGKILL; starting it again');
+  await until(
+    'the server answers',
+    async () => (await fetch(`http://${new URL(amqp).host}`).catch(() => undefined))?.ok,
+  );
+  expect(readFileSync(join(home, 'logs/supervisor.log'), 'utf8')).toContain(
+    'fake-gateway ended by SIGKILL; starting it again',
+  );
 });
 
 test('in the foreground, Ctrl-C ends everything and the command waits for it', async () => {
@@ -212,7 +217,8 @@ test('credentials are readable by their owner only and are kept from start to st
   await quickstart('start', '--detach');
   const first = readEndpoints();
   expect(statSync(home).mode & 0o777).toBe(0o700);
-  for (const file of ['endpoints.json', 'secrets.json', 'run.json']) expect(statSync(join(home, file)).mode & 0o777).toBe(0o600);
+  for (const file of ['endpoints.json', 'secrets.json', 'run.json'])
+    expect(statSync(join(home, file)).mode & 0o777).toBe(0o600);
   await quickstart('stop');
   await quickstart('start', '--detach');
   const { ingestKey, buildKey, statsUser, statsPassword } = first;
@@ -220,7 +226,10 @@ test('credentials are readable by their owner only and are kept from start to st
 });
 
 test('an app is told what it needs and nothing else', async () => {
-  const { code } = await launch(['start', '--detach'], { GATEWAY_EXTRA: 'mine', AWS_SECRET_ACCESS_KEY: 'no business of an app' }).ended;
+  const { code } = await launch(['start', '--detach'], {
+    GATEWAY_EXTRA: 'mine',
+    AWS_SECRET_ACCESS_KEY: 'no business of an app',
+  }).ended;
   expect(code).toBe(0);
   const { gateway } = readEndpoints();
   const environment = (await (await fetch(`${gateway}/environment`)).json()) as Record<string, string>;

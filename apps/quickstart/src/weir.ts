@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { appParts } from './apps';
+import { demo } from './demo/demo';
 import type { Parts } from './parts';
 
 /** Weir's own parts: the real servers, the apps as compiled beside this one, the demo. */
@@ -7,6 +8,6 @@ export function weir(): Parts {
   return {
     servers: [],
     apps: appParts(join(__dirname, '../..')),
-    demo: { start: async () => ({ stop: async () => {} }) },
+    demo,
   };
 }

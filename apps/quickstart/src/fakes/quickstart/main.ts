@@ -12,10 +12,16 @@ const program = join(__dirname, '../program/main.js');
 
 async function fakeServer(run: string): Promise<RunningServer> {
   const port = await freePort();
-  const launch = () => spawn(process.execPath, [program], { detached: true, stdio: 'ignore', env: { FAKE_PORT: String(port), WEIR_RUN: run } });
+  const launch = () =>
+    spawn(process.execPath, [program], {
+      detached: true,
+      stdio: 'ignore',
+      env: { FAKE_PORT: String(port), WEIR_RUN: run },
+    });
   const up = async () => {
     const child = launch();
-    while (!(await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined))) await new Promise((r) => setTimeout(r, 20));
+    while (!(await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined)))
+      await new Promise((r) => setTimeout(r, 20));
     return child;
   };
   let child = await up();
@@ -51,8 +57,9 @@ void runCommand(
       },
       { ...fakeApp, name: 'fake-worker', stage: 'worker', environment: () => ({}), passes: [] },
     ],
-    demo: { start: async () => ({ stop: async () => {} }) },
+    demo: { prepare: async () => ({}), start: () => ({ stop: async () => {} }) },
   },
   __filename,
   process,
+  process.env,
 ).then((code) => process.exit(code));
