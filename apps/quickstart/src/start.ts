@@ -109,7 +109,6 @@ async function follow(
           return interrupts === 0 ? screen.flow(message.flow) : undefined;
         case 'failed':
           done = 1;
-          screen.line('');
           process.stderr.write(`${message.text}\n`);
           return;
         case 'ready':
