@@ -16,9 +16,8 @@ export function isBuilt() {
 export function quickstart(command, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, command, ...args], { cwd: root, stdio: 'inherit' });
-    // Ctrl-C reaches the child by itself, as it is on the same terminal; what was sent to this process only does not.
-    process.on('SIGINT', () => {});
-    for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    // Ctrl-C on a terminal reaches the child by itself as well; it takes the two for one.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
   });

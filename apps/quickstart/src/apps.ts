@@ -14,6 +14,8 @@ export interface Wiring {
   urls: Readonly<Record<'amqp' | 'redis' | 'influx' | 'mongodb', string>>;
   /** What the gateway is to stand in front of: `UPSTREAM` or `RULES_FILE`; nothing when the user's own rules say it. */
   pullFrom: { UPSTREAM: string } | { RULES_FILE: string } | Record<string, never>;
+  /** Hosts of registries on this machine, which speak plain HTTP. */
+  plainRegistries: readonly string[];
   /** Further keys of the build-service, by organization. */
   buildKeys: Readonly<Record<string, string>>;
 }
@@ -30,6 +32,8 @@ export interface AppPart {
   about: string;
   /** What it needs, and nothing else: an app that does not know a credential cannot leak it. */
   environment(wiring: Wiring): Record<string, string>;
+  /** Checks of its readiness that need not be green: what it does without them is refused with a word of why. */
+  mayLack?: readonly string[];
   /** Variables of the user that go through to it as they are. */
   passes: readonly RegExp[];
 }
@@ -52,7 +56,7 @@ export function appParts(root: string): AppPart[] {
         ...publisher('gateway')(wiring),
         ...wiring.pullFrom,
       }),
-      passes: [/^GATEWAY_/, /^UPSTREAM_/, /^RULES_FILE$/, /^SPOOL_/],
+      passes: [/^GATEWAY_/, /^UPSTREAM_/, /^RULES_FILE$/, /^CLIENT_CONNECTIONS$/, /^SPOOL_BYTES$/],
     },
     {
       name: 'ingest',
@@ -64,7 +68,7 @@ export function appParts(root: string): AppPart[] {
         ...publisher('ingest')(wiring),
         INGEST_KEYS: hashed('quickstart', wiring.secrets.ingestKey),
       }),
-      passes: [/^INGEST_/, /^SPOOL_/],
+      passes: [/^INGEST_/, /^SPOOL_BYTES$/],
     },
     {
       name: 'build-service',
@@ -74,12 +78,15 @@ export function appParts(root: string): AppPart[] {
       about: 'build and mirror images here',
       environment: (wiring) => ({
         ...publisher('build-service')(wiring),
+        WORK_DIR: join(wiring.folder.data, 'build-service'),
+        INSECURE_REGISTRIES: wiring.plainRegistries.join(','),
         BUILD_KEYS: [
           hashed('quickstart', wiring.secrets.buildKey),
           ...Object.entries(wiring.buildKeys).map(([name, key]) => `${hashed(`demo-${name}`, key)}:${name}`),
         ].join(','),
       }),
-      passes: [/^BUILD_/, /^MIRROR_/, /^SPOOL_/, /^STORAGE_/, /^XDG_RUNTIME_DIR$/],
+      mayLack: ['buildah', 'skopeo'],
+      passes: [/^BUILD_/, /^(INSECURE|TARGET|SOURCE)_REGISTRIES$/, /^REGISTRY_AUTH_FILE$/, /^SPOOL_BYTES$/],
     },
     {
       name: 'stats',

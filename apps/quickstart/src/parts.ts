@@ -24,18 +24,12 @@ export interface RunningServer {
 export interface ServerRequest {
   folder: Folder;
   settings: Settings;
+  /** The demo needs a registry of its own. */
+  demo: boolean;
   /** Tells a person what goes on. */
   progress(text: string): void;
   /** Asks a person; true at once where there is none. */
   ask(question: string): Promise<boolean>;
-}
-
-/** Finds or starts one server. */
-export interface ServerPart {
-  key: ServerKey;
-  /** `RabbitMQ` */
-  what: string;
-  find(request: ServerRequest): Promise<RunningServer>;
 }
 
 /** A stream of marked events and what it needs; see demo/. */
@@ -59,7 +53,8 @@ export interface DemoRequest {
 
 /** All that a quick start is made of: Weir's own (see weir.ts), or a test's. */
 export interface Parts {
-  servers: readonly ServerPart[];
+  /** Finds or starts all servers; none stays behind when one cannot be had. */
+  findServers(request: ServerRequest): Promise<RunningServer[]>;
   apps: readonly AppPart[];
   demo: DemoPart;
 }

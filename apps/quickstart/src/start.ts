@@ -17,6 +17,7 @@ import { renderTable } from './table';
 import { takeDown } from './take-down';
 
 const STARTING_TIMEOUT_MS = 300_000;
+const ONE_INTERRUPT_MS = 1_000;
 
 /**
  * `npm start`: starts the supervisor as a process of its own and shows what it says. Detached, it returns when
@@ -85,14 +86,14 @@ async function follow(
   const tell = (message: ToSupervisor): void => void (supervisor.connected && supervisor.send(message, () => {}));
 
   let interrupts = 0;
+  let firstInterrupt = 0;
   const interrupt = (): void => {
+    // One Ctrl-C may arrive more than once: from the terminal, and passed on by the processes in between.
+    if (interrupts > 0 && performance.now() - firstInterrupt < ONE_INTERRUPT_MS) return;
     interrupts += 1;
-    if (interrupts === 1) {
-      screen.line('\nStopping (again to force) …');
-      tell({ type: 'stop' });
-    } else {
-      tell({ type: 'force' });
-    }
+    firstInterrupt ||= performance.now();
+    if (interrupts === 1) screen.line('\nStopping (again to force) …');
+    tell({ type: interrupts === 1 ? 'stop' : 'force' });
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
 

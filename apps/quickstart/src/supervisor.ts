@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, StartError } from '@weir/service';
 import { passedOn } from './apps';
@@ -87,6 +86,9 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
       folder,
       pullFrom: await whole(pullFrom(url('registry'))),
       buildKeys,
+      plainRegistries: [url('registry'), `http://${reachable(settings.HOST)}:${ports.get('GATEWAY_PORT')}`].flatMap(
+        (at) => (at?.startsWith('http:') ? new URL(at).host : []),
+      ),
       urls: {
         amqp: url('amqp') ?? '',
         redis: url('redis') ?? '',
@@ -133,7 +135,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
       };
       const logFile = rotateLog(folder, part.name);
       const child = keepRunning(
-        { name: part.name, file: part.file, env, logFile, readyUrl: `${admin}/readyz` },
+        { name: part.name, file: part.file, env, logFile, readyUrl: `${admin}/readyz`, mayLack: part.mayLack ?? [] },
         {
           onProcess: (name, mark) => runFile.record(name, part.stage, mark ? [mark] : []),
           notice: task.notice,
@@ -201,36 +203,27 @@ export function explain(error: unknown): string {
     : String((error as Error).message ?? error);
 }
 
-/** Finds or starts all servers at the same time; the first that cannot be had ends the start, once the others are settled. */
+/** Finds or starts all servers, and looks after them from then on. */
 async function findServers(
   task: Task,
   atEnd: (stage: Stage, release: () => unknown) => void,
 ): Promise<RunningServer[]> {
-  mkdirSync(task.folder.data, { recursive: true });
-  const results = await Promise.allSettled(
-    task.parts.servers.map(async (part) => {
-      const server = await part.find(task);
-      const record = (): void =>
-        task.runFile.record(
-          server.what,
-          'server',
-          server.pids().flatMap((pid) => markOf(pid) ?? []),
-        );
-      record();
-      const watch = watchServer(server, record, task.notice);
-      atEnd('server', async () => {
-        watch.stop();
-        await server.stop();
-        task.runFile.record(server.what, 'server', []);
-      });
-      task.progress(`${server.what}: ${server.note}`);
-      return server;
-    }),
-  );
-  return results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
+  const servers = await task.parts.findServers(task);
+  for (const server of servers) {
+    const record = (): void => {
+      const marks = server.pids().flatMap((pid) => markOf(pid) ?? []);
+      task.runFile.record(server.what, 'server', marks);
+    };
+    record();
+    const watch = watchServer(server, record, task.notice);
+    atEnd('server', async () => {
+      watch.stop();
+      await server.stop();
+      task.runFile.record(server.what, 'server', []);
+    });
+    task.progress(`${server.what}: ${server.note}`);
+  }
+  return servers;
 }
 
 function wantedPorts(apps: readonly AppPart[], settings: Settings): { variable: string; port: number }[] {

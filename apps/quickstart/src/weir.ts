@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { appParts } from './apps';
 import { demo } from './demo/demo';
 import type { Parts } from './parts';
-import { serverParts } from './servers';
+import { findWeirServers } from './servers';
 
 /** Weir's own parts: the real servers, the apps as compiled beside this one, the demo. */
 export function weir(): Parts {
   return {
-    servers: serverParts,
+    findServers: findWeirServers,
     apps: appParts(join(__dirname, '../..')),
     demo,
   };

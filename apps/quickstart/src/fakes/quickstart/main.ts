@@ -45,7 +45,7 @@ const fakeApp = { file: program, about: 'a fake' };
 
 void runCommand(
   {
-    servers: [{ key: 'amqp', what: 'Fake server', find: () => fakeServer(process.env['WEIR_RUN'] ?? '') }],
+    findServers: async () => [await fakeServer(process.env['WEIR_RUN'] ?? '')],
     apps: [
       {
         ...fakeApp,
