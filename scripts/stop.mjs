@@ -1,9 +1,13 @@
-/** `npm stop`: takes down what `npm start -- --detach` left running. */
-import { join } from 'node:path';
-import process from 'node:process';
-import { command, root, runProgram } from './steps.mjs';
+/** `npm stop`: takes down what `npm start` left running, also when its build has been removed since. */
+import { build } from './build.mjs';
+import { install } from './install.mjs';
+import { isBuilt, quickstart } from './quickstart.mjs';
+import { command } from './steps.mjs';
 
 export const run = command(async (args) => {
-  const { code } = await runProgram(process.execPath, [join(root, 'apps/quickstart/dist/main.js'), 'stop', ...args]);
-  return code;
+  if (!isBuilt()) {
+    await install();
+    await build();
+  }
+  return quickstart('stop', args);
 });

@@ -12,8 +12,12 @@ export interface Wiring {
   folder: Folder;
   /** Addresses of the servers, credentials included. */
   urls: Readonly<Record<'amqp' | 'redis' | 'influx' | 'mongodb', string>>;
-  /** The gateway's registry; undefined when a rules file says it all. */
-  upstream: string | undefined;
+  /** What the gateway is to stand in front of: `UPSTREAM` or `RULES_FILE`; nothing when the user's own rules say it. */
+  pullFrom: { UPSTREAM: string } | { RULES_FILE: string } | Record<string, never>;
+  /** Hosts of registries on this machine, which speak plain HTTP. */
+  plainRegistries: readonly string[];
+  /** Further keys of the build-service, by organization. */
+  buildKeys: Readonly<Record<string, string>>;
 }
 
 /** One app of Weir: where it stands in the order, and what it has to be told. */
@@ -28,11 +32,15 @@ export interface AppPart {
   about: string;
   /** What it needs, and nothing else: an app that does not know a credential cannot leak it. */
   environment(wiring: Wiring): Record<string, string>;
+  /** Checks of its readiness that need not be green: what it does without them is refused with a word of why. */
+  mayLack?: readonly string[];
   /** Variables of the user that go through to it as they are. */
   passes: readonly RegExp[];
 }
 
-const publisher = (name: string) => ({ urls, folder }: Wiring) => ({ AMQP_URL: urls.amqp, SPOOL_DIR: join(folder.spools, name) });
+const publisher =
+  (name: string) =>
+  ({ urls, folder }: Wiring) => ({ AMQP_URL: urls.amqp, SPOOL_DIR: join(folder.spools, name) });
 
 /** All apps of Weir, as compiled under `root` (the repository's apps folder). */
 export function appParts(root: string): AppPart[] {
@@ -46,9 +54,9 @@ export function appParts(root: string): AppPart[] {
       about: 'pull images from here',
       environment: (wiring) => ({
         ...publisher('gateway')(wiring),
-        ...(wiring.upstream === undefined ? {} : { UPSTREAM: wiring.upstream }),
+        ...wiring.pullFrom,
       }),
-      passes: [/^GATEWAY_/, /^UPSTREAM_/, /^RULES_FILE$/, /^SPOOL_/],
+      passes: [/^GATEWAY_/, /^UPSTREAM_/, /^RULES_FILE$/, /^CLIENT_CONNECTIONS$/, /^SPOOL_BYTES$/],
     },
     {
       name: 'ingest',
@@ -56,8 +64,11 @@ export function appParts(root: string): AppPart[] {
       file: file('ingest'),
       portVariable: 'INGEST_PORT',
       about: 'post events here',
-      environment: (wiring) => ({ ...publisher('ingest')(wiring), INGEST_KEYS: hashed('quickstart', wiring.secrets.ingestKey) }),
-      passes: [/^INGEST_/, /^SPOOL_/],
+      environment: (wiring) => ({
+        ...publisher('ingest')(wiring),
+        INGEST_KEYS: hashed('quickstart', wiring.secrets.ingestKey),
+      }),
+      passes: [/^INGEST_/, /^SPOOL_BYTES$/],
     },
     {
       name: 'build-service',
@@ -65,8 +76,17 @@ export function appParts(root: string): AppPart[] {
       file: file('build-service'),
       portVariable: 'BUILD_SERVICE_PORT',
       about: 'build and mirror images here',
-      environment: (wiring) => ({ ...publisher('build-service')(wiring), BUILD_KEYS: hashed('quickstart', wiring.secrets.buildKey) }),
-      passes: [/^BUILD_/, /^MIRROR_/, /^SPOOL_/, /^STORAGE_/, /^XDG_RUNTIME_DIR$/],
+      environment: (wiring) => ({
+        ...publisher('build-service')(wiring),
+        WORK_DIR: join(wiring.folder.data, 'build-service'),
+        INSECURE_REGISTRIES: wiring.plainRegistries.join(','),
+        BUILD_KEYS: [
+          hashed('quickstart', wiring.secrets.buildKey),
+          ...Object.entries(wiring.buildKeys).map(([name, key]) => `${hashed(`demo-${name}`, key)}:${name}`),
+        ].join(','),
+      }),
+      mayLack: ['buildah', 'skopeo'],
+      passes: [/^BUILD_/, /^(INSECURE|TARGET|SOURCE)_REGISTRIES$/, /^REGISTRY_AUTH_FILE$/, /^SPOOL_BYTES$/],
     },
     {
       name: 'stats',
@@ -74,7 +94,10 @@ export function appParts(root: string): AppPart[] {
       file: file('stats'),
       portVariable: 'STATS_PORT',
       about: 'read usage counters here',
-      environment: ({ urls, secrets }) => ({ REDIS_URL: urls.redis, STATS_USERS: hashed(secrets.statsUser, secrets.statsPassword) }),
+      environment: ({ urls, secrets }) => ({
+        REDIS_URL: urls.redis,
+        STATS_USERS: hashed(secrets.statsUser, secrets.statsPassword),
+      }),
       passes: [/^STATS_/, /^REDIS_/],
     },
     {
@@ -90,7 +113,11 @@ export function appParts(root: string): AppPart[] {
       stage: 'worker',
       file: file('influx-worker'),
       about: 'writes time series',
-      environment: ({ urls, settings }) => ({ AMQP_URL: urls.amqp, INFLUX_URL: urls.influx, INFLUX_DATABASE: settings.INFLUX_DATABASE }),
+      environment: ({ urls, settings }) => ({
+        AMQP_URL: urls.amqp,
+        INFLUX_URL: urls.influx,
+        INFLUX_DATABASE: settings.INFLUX_DATABASE,
+      }),
       passes: [/^INFLUX_/, /^WORKER_/],
     },
     {
@@ -98,7 +125,11 @@ export function appParts(root: string): AppPart[] {
       stage: 'worker',
       file: file('mongo-worker'),
       about: 'keeps each event as it came',
-      environment: ({ urls, settings }) => ({ AMQP_URL: urls.amqp, MONGODB_URL: urls.mongodb, MONGODB_DATABASE: settings.MONGODB_DATABASE }),
+      environment: ({ urls, settings }) => ({
+        AMQP_URL: urls.amqp,
+        MONGODB_URL: urls.mongodb,
+        MONGODB_DATABASE: settings.MONGODB_DATABASE,
+      }),
       passes: [/^MONGODB_/, /^WORKER_/],
     },
   ];

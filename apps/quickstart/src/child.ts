@@ -13,8 +13,10 @@ export interface ChildSpec {
   /** Its whole environment: nothing is inherited. */
   env: Readonly<Record<string, string>>;
   logFile: string;
-  /** Answers 200 when the child can do its work. */
+  /** Answers 200 when the child can do its work, and which checks are in the way when it cannot. */
   readyUrl: string;
+  /** Checks that need not be green. */
+  mayLack?: readonly string[];
 }
 
 /** How the surroundings hear of a child. */
@@ -69,7 +71,11 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
 
   const ready = new Promise<void>((resolve, reject) => {
     fail = reject;
-    void untilReady(spec, () => stopped || wasReady, readyTimeoutMs).then((problem) => {
+    void untilReady(spec, {
+      giveUp: () => stopped || wasReady,
+      notice: surroundings.notice,
+      timeoutMs: readyTimeoutMs,
+    }).then((problem) => {
       if (problem !== undefined) return reject(new ChildFailure(spec.name, problem, lastLines(spec.logFile, 15)));
       wasReady = true;
       resolve();
@@ -80,7 +86,10 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
   const start = (): void => {
     attempts += 1;
     const log = openLog(spec.logFile);
-    const child = spawn(process.execPath, ['--enable-source-maps', spec.file], { env: { ...spec.env }, stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, ['--enable-source-maps', spec.file], {
+      env: { ...spec.env },
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     const begun = Date.now();
     current = child.pid === undefined ? undefined : markOf(child.pid);
@@ -98,7 +107,9 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
       }
       if (Date.now() - begun > RECOVERED_AFTER_MS) waits.reset();
       const waitMs = waits.next();
-      surroundings.notice(`${spec.name} ended ${how}; starting it again in ${(waitMs / 1000).toFixed(1)} s (log: ${spec.logFile})`);
+      surroundings.notice(
+        `${spec.name} ended ${how}; starting it again in ${(waitMs / 1000).toFixed(1)} s (log: ${spec.logFile})`,
+      );
       restart = setTimeout(start, waitMs);
     };
     child.once('error', (error) => onEnd(null, `without having started: ${error.message}`));
@@ -119,12 +130,19 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
 }
 
 /** Asks until the answer is 200 (undefined) or time is up (what the last answer was); gives up quietly when told to. */
-async function untilReady(spec: ChildSpec, giveUp: () => boolean, timeoutMs: number): Promise<string | undefined> {
+async function untilReady(
+  spec: ChildSpec,
+  { giveUp, notice, timeoutMs }: { giveUp: () => boolean; notice: (text: string) => void; timeoutMs: number },
+): Promise<string | undefined> {
   const deadline = Date.now() + timeoutMs;
   let last = 'does not answer';
   while (!giveUp()) {
-    const answer = await readiness(spec.readyUrl);
-    if (answer === true) return undefined;
+    const { red, answer } = await readiness(spec.readyUrl);
+    const lacking = Object.entries(red);
+    if (answer === 'ready' || (lacking.length > 0 && lacking.every(([name]) => spec.mayLack?.includes(name)))) {
+      for (const [name, state] of lacking) notice(`${spec.name} does without ${name}: ${state}`);
+      return undefined;
+    }
     last = answer;
     if (Date.now() > deadline) return `was not ready within ${Math.round(timeoutMs / 1000)} s: ${last}`;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -132,16 +150,19 @@ async function untilReady(spec: ChildSpec, giveUp: () => boolean, timeoutMs: num
   return last;
 }
 
-/** True, or what stands in the way in the words of the app itself. */
-export async function readiness(url: string): Promise<true | string> {
+/** What an app's /readyz says: `ready`, or what stands in the way, in its own words and by check. */
+async function readiness(url: string): Promise<{ answer: string; red: Record<string, string> }> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(3_000) });
-    const body = (await response.text()).slice(0, 2_000);
-    if (response.status === 200) return true;
-    const { checks } = JSON.parse(body) as { checks?: Record<string, true | string> };
-    const red = Object.entries(checks ?? {}).filter(([, state]) => state !== true);
-    return red.map(([name, state]) => `${name}: ${state}`).join('; ') || `answers ${response.status}`;
+    const body = (await response.text()).slice(0, 10_000);
+    if (response.status === 200) return { answer: 'ready', red: {} };
+    const { checks = {} } = JSON.parse(body) as { checks?: Record<string, true | string> };
+    const red = Object.fromEntries(
+      Object.entries(checks).filter((entry): entry is [string, string] => entry[1] !== true),
+    );
+    const words = Object.entries(red).map(([name, state]) => `${name}: ${state}`);
+    return { answer: words.join('; ') || `answers ${response.status}`, red };
   } catch {
-    return 'does not answer';
+    return { answer: 'does not answer', red: {} };
   }
 }

@@ -13,17 +13,22 @@ const EXIT_CONFIG = 78;
  *
  * @param file - the JavaScript file that was run, which `start` runs once more as the supervisor.
  */
-export async function runCommand(parts: Parts, file: string, process: NodeJS.Process): Promise<number> {
+export async function runCommand(
+  parts: Parts,
+  file: string,
+  process: NodeJS.Process,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
   const [command, ...args] = process.argv.slice(2);
   try {
     switch (command) {
       case 'start':
-        return await start(readOptions(args), [file, 'supervise'], process);
+        return await start(readOptions(args), [file, 'supervise'], process, environment);
       case 'stop':
         if (args.length > 0) throw new StartError(`stop takes no arguments.\n${usage}`);
-        return await stop(process);
+        return await stop(process, environment);
       case 'supervise':
-        return await supervise(readOptions(args), parts, process);
+        return await supervise(readOptions(args), parts, process, environment);
       default:
         throw new StartError(usage);
     }

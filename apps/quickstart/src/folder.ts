@@ -38,7 +38,8 @@ export function folderAt(root: string): Folder {
 
 /** Makes the folder and its parts, and takes other users' access to an older one away. */
 export function makeFolder(folder: Folder): void {
-  for (const path of [folder.root, folder.data, folder.logs, folder.spools]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  for (const path of [folder.root, folder.data, folder.logs, folder.spools])
+    mkdirSync(path, { recursive: true, mode: 0o700 });
   chmodSync(folder.root, 0o700);
 }
 

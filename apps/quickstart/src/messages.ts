@@ -11,8 +11,4 @@ export type FromSupervisor =
   | { type: 'failed'; text: string };
 
 /** What the command tells the supervisor. Without a `leave`, the end of the connection means: take everything down. */
-export type ToSupervisor =
-  | { type: 'answer'; yes: boolean }
-  | { type: 'leave' }
-  | { type: 'stop' }
-  | { type: 'force' };
+export type ToSupervisor = { type: 'answer'; yes: boolean } | { type: 'leave' } | { type: 'stop' } | { type: 'force' };

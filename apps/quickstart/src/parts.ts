@@ -24,23 +24,20 @@ export interface RunningServer {
 export interface ServerRequest {
   folder: Folder;
   settings: Settings;
+  /** The demo needs a registry of its own. */
+  demo: boolean;
   /** Tells a person what goes on. */
   progress(text: string): void;
   /** Asks a person; true at once where there is none. */
   ask(question: string): Promise<boolean>;
 }
 
-/** Finds or starts one server. */
-export interface ServerPart {
-  key: ServerKey;
-  /** `RabbitMQ` */
-  what: string;
-  find(request: ServerRequest): Promise<RunningServer>;
-}
-
 /** A stream of marked events and what it needs; see demo/. */
 export interface DemoPart {
-  start(demo: DemoRequest): Promise<{ stop(): Promise<void> }>;
+  /** Fills the registry; returns the content of the gateway's rules file. */
+  prepare(registry: string, upstream: string | undefined): Promise<object>;
+  /** Begins when every app is ready. */
+  start(request: DemoRequest): { stop(): Promise<void> };
 }
 
 export interface DemoRequest {
@@ -49,13 +46,15 @@ export interface DemoRequest {
   buildService: string;
   registry: string;
   ingestKey: string;
-  buildKey: string;
+  /** A key of the build-service for each organization of the demo. */
+  buildKeys: Readonly<Record<string, string>>;
   notice(text: string): void;
 }
 
 /** All that a quick start is made of: Weir's own (see weir.ts), or a test's. */
 export interface Parts {
-  servers: readonly ServerPart[];
+  /** Finds or starts all servers; none stays behind when one cannot be had. */
+  findServers(request: ServerRequest): Promise<RunningServer[]>;
   apps: readonly AppPart[];
   demo: DemoPart;
 }

@@ -21,7 +21,10 @@ export async function claimPorts(host: string, wanted: readonly WantedPort[]): P
     if (twin) problems.push(`${variable}=${port} is also the port of ${twin}: give one of them another`);
     else if (port === 0) ports.set(variable, await freePort(host));
     else if (await canListen(host, port)) ports.set(variable, port);
-    else problems.push(`port ${port} is taken${await by(port)}: free it, or set ${variable} to another port (0 = any free one)`);
+    else
+      problems.push(
+        `port ${port} is taken${await by(port)}: free it, or set ${variable} to another port (0 = any free one)`,
+      );
   }
   if (problems.length > 0) throw new StartError(problems.join('\n'));
   return ports;
@@ -48,7 +51,9 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
 export async function canListen(host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)));
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+    );
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }

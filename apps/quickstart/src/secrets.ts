@@ -12,6 +12,11 @@ export interface Secrets {
   statsPassword: string;
 }
 
+/** Keys of the demo's organizations for the build-service; made anew for each run. */
+export function newBuildKeys(organizations: readonly string[]): Record<string, string> {
+  return Object.fromEntries(organizations.map((organization) => [organization, newSecret('demo')]));
+}
+
 /** The folder's secrets; those that are missing are made and kept (file mode 0600). */
 export function keepSecrets(folder: Folder): Secrets {
   const kept = (readJson(folder.secrets) ?? {}) as Partial<Secrets>;

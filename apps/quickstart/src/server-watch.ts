@@ -9,7 +9,11 @@ const LOOK_MS = 1_000;
  * Looks after a server's processes: one that dies is reported and, where it is ours, started again at the same
  * address with the same data. `restarted` is called when its processes are others than before.
  */
-export function watchServer(server: RunningServer, restarted: () => void, notice: (text: string) => void): { stop(): void } {
+export function watchServer(
+  server: RunningServer,
+  restarted: () => void,
+  notice: (text: string) => void,
+): { stop(): void } {
   const waits = backoff({ initialMs: 500, maxMs: 15_000 });
   let marks = marksOf(server);
   let stopped = false;

@@ -1,5 +1,15 @@
 import type { Config } from '@weir/service';
-import { amqpUrl, commonVariables, directory, httpUrl, mongodbUrl, port, redisUrl, text, variable } from '@weir/service';
+import {
+  amqpUrl,
+  commonVariables,
+  directory,
+  httpUrl,
+  mongodbUrl,
+  port,
+  redisUrl,
+  text,
+  variable,
+} from '@weir/service';
 
 const givenServer = 'used instead of starting one';
 
@@ -11,8 +21,12 @@ export const variables = {
   BUILD_SERVICE_PORT: variable(port().default(8082), { description: 'Port of the build-service; 0 = any free one.' }),
   STATS_PORT: variable(port().default(8083), { description: 'Port of stats; 0 = any free one.' }),
   UPSTREAM: variable(httpUrl().optional(), {
-    description: 'The registry that the gateway stands in front of; without it, a local one is started where its program can be had.',
+    description:
+      'The registry that the gateway stands in front of; without it, a local one is started where its program can be had.',
     example: 'https://registry.example.com',
+  }),
+  RULES_FILE: variable(directory().optional(), {
+    description: "The gateway's own rules, for more than one registry; instead of UPSTREAM.",
   }),
   AMQP_URL: variable(amqpUrl().optional(), { description: `A RabbitMQ of yours, ${givenServer}.`, secret: true }),
   REDIS_URL: variable(redisUrl().optional(), { description: `A Redis of yours, ${givenServer}.`, secret: true }),

@@ -17,6 +17,7 @@ import { renderTable } from './table';
 import { takeDown } from './take-down';
 
 const STARTING_TIMEOUT_MS = 300_000;
+const ONE_INTERRUPT_MS = 1_000;
 
 /**
  * `npm start`: starts the supervisor as a process of its own and shows what it says. Detached, it returns when
@@ -25,8 +26,13 @@ const STARTING_TIMEOUT_MS = 300_000;
  *
  * @param supervisorArgs - how to start the supervisor: a JavaScript file and its arguments.
  */
-export async function start(options: Options, supervisorArgs: readonly string[], process: NodeJS.Process): Promise<number> {
-  const settings = readConfig(variables, process.env);
+export async function start(
+  options: Options,
+  supervisorArgs: readonly string[],
+  process: NodeJS.Process,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const settings = readConfig(variables, environment);
   const folder = folderAt(settings.WEIR_HOME);
   makeFolder(folder);
   const before = readRun(folder);
@@ -35,7 +41,7 @@ export async function start(options: Options, supervisorArgs: readonly string[],
     const ended = await takeDown(folder, before);
     if (ended.length > 0) process.stdout.write(`Ended what an earlier start had left behind: ${ended.join(', ')}.\n`);
   }
-  return follow(folder, options, supervisorArgs, process);
+  return follow(folder, options, supervisorArgs, process, environment);
 }
 
 /** A second start changes nothing: it says what runs, once that is ready. */
@@ -47,16 +53,25 @@ async function showRunning(folder: Folder, run: Run, options: Options, process: 
     now = readRun(folder);
   }
   if (now?.state !== 'ready') {
-    process.stderr.write(`Weir is just being ${now?.state === 'starting' ? 'started' : 'stopped'}; try again in a moment.\n`);
+    process.stderr.write(
+      `Weir is just being ${now?.state === 'starting' ? 'started' : 'stopped'}; try again in a moment.\n`,
+    );
     return 1;
   }
   process.stdout.write(`Weir runs already (process ${now.supervisor.pid}); npm stop ends it.\n`);
   process.stdout.write(`${renderTable(now.rows)}\n${now.hints.join('\n')}\n`);
-  if (options.demo && !now.demo) process.stdout.write('It runs without the demo: npm stop, then npm start -- --demo.\n');
+  if (options.demo && !now.demo)
+    process.stdout.write('It runs without the demo: npm stop, then npm start -- --demo.\n');
   return 0;
 }
 
-async function follow(folder: Folder, options: Options, supervisorArgs: readonly string[], process: NodeJS.Process): Promise<number> {
+async function follow(
+  folder: Folder,
+  options: Options,
+  supervisorArgs: readonly string[],
+  process: NodeJS.Process,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
   const begun = performance.now();
   const screen = createScreen(process.stdout);
   const logFile = rotateLog(folder, 'supervisor');
@@ -65,20 +80,20 @@ async function follow(folder: Folder, options: Options, supervisorArgs: readonly
   const supervisor = spawn(process.execPath, ['--enable-source-maps', ...supervisorArgs, ...flagsOf(options)], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
-    env: { ...process.env, [RUN_VARIABLE]: randomUUID() },
+    env: { ...environment, [RUN_VARIABLE]: randomUUID() },
   });
   closeSync(log);
   const tell = (message: ToSupervisor): void => void (supervisor.connected && supervisor.send(message, () => {}));
 
   let interrupts = 0;
+  let firstInterrupt = 0;
   const interrupt = (): void => {
+    // One Ctrl-C may arrive more than once: from the terminal, and passed on by the processes in between.
+    if (interrupts > 0 && performance.now() - firstInterrupt < ONE_INTERRUPT_MS) return;
     interrupts += 1;
-    if (interrupts === 1) {
-      screen.line('\nStopping (again to force) …');
-      tell({ type: 'stop' });
-    } else {
-      tell({ type: 'force' });
-    }
+    firstInterrupt ||= performance.now();
+    if (interrupts === 1) screen.line('\nStopping (again to force) …');
+    tell({ type: interrupts === 1 ? 'stop' : 'force' });
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
 
@@ -95,6 +110,7 @@ async function follow(folder: Folder, options: Options, supervisorArgs: readonly
           return interrupts === 0 ? screen.flow(message.flow) : undefined;
         case 'failed':
           done = 1;
+          process.stderr.write(`${message.text}\n`);
           return;
         case 'ready':
           screen.line(`${renderTable(message.rows)}\n${message.hints.join('\n')}`);
@@ -117,7 +133,9 @@ async function follow(folder: Folder, options: Options, supervisorArgs: readonly
       else if (done !== undefined || code === 0) resolve(done ?? 0);
       else {
         const end = lastLines(logFile, 15).join('\n');
-        process.stderr.write(`The supervisor ended ${signal ? `by ${signal}` : `with exit code ${code}`}; the end of ${logFile}:\n${end}\n`);
+        process.stderr.write(
+          `The supervisor ended ${signal ? `by ${signal}` : `with exit code ${code}`}; the end of ${logFile}:\n${end}\n`,
+        );
         void force(folder).then(() => resolve(code ?? 1));
       }
     });

@@ -5,8 +5,8 @@ import { variables } from './settings';
 import { takeDown } from './take-down';
 
 /** `npm stop`: takes down what runs, or what a run has left behind. Resolves with the exit code. */
-export async function stop(process: NodeJS.Process): Promise<number> {
-  const folder = folderAt(readConfig(variables, process.env).WEIR_HOME);
+export async function stop(process: NodeJS.Process, environment: NodeJS.ProcessEnv): Promise<number> {
+  const folder = folderAt(readConfig(variables, environment).WEIR_HOME);
   const run = readRun(folder);
   if (!run) {
     process.stdout.write(`Nothing runs in ${folder.root}.\n`);

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { StartError, readConfig } from '@weir/service';
-import type { Flow } from './flow';
+import pino from 'pino';
 import { flowMeter } from './flow';
 import { folderAt, makeFolder } from './folder';
 import { logPath } from './logs';
@@ -21,21 +21,37 @@ const FLOW_EVERY_MS = 1_000;
  * over the IPC channel, and takes everything down when it is told to: by a signal, by `npm start`, or by the
  * disappearance of an `npm start` that has not said `leave`. Resolves with the exit code.
  */
-export async function supervise(options: Options, parts: Parts, process: NodeJS.Process): Promise<number> {
-  const settings = readConfig(variables, process.env);
+export async function supervise(
+  options: Options,
+  parts: Parts,
+  process: NodeJS.Process,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const settings = readConfig(variables, environment);
   const folder = folderAt(settings.WEIR_HOME);
   makeFolder(folder);
   const self = markOf(process.pid);
-  const id = process.env[RUN_VARIABLE];
+  const id = environment[RUN_VARIABLE];
   if (!self || !id) throw new StartError('The supervisor is started by npm start, not by hand.');
   const { say, onMessage } = connection(process);
-  const tell = (type: 'progress' | 'notice', text: string): void => {
+  const log = (text: string): void => {
     appendFileSync(logPath(folder, 'supervisor'), `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
-    say({ type, text });
   };
-  const runFile = claimRun(folder, { id, supervisor: self, state: 'starting', demo: options.demo, rows: [], hints: [], processes: [] });
+  const tell = (type: 'progress' | 'notice', text: string): void => {
+    log(text);
+    void say({ type, text });
+  };
+  const runFile = claimRun(folder, {
+    id,
+    supervisor: self,
+    state: 'starting',
+    demo: options.demo,
+    rows: [],
+    hints: [],
+    processes: [],
+  });
   if (!runFile) {
-    say({ type: 'failed', text: `Another npm start has just begun in ${folder.root}.` });
+    await say({ type: 'failed', text: `Another npm start has just begun in ${folder.root}; npm stop ends it.` });
     return 1;
   }
 
@@ -45,14 +61,16 @@ export async function supervise(options: Options, parts: Parts, process: NodeJS.
     folder,
     runFile,
     settings,
-    environment: process.env,
+    environment,
     parts,
     demo: options.demo,
     progress: (text) => tell('progress', text),
     notice: (text) => tell('notice', text),
     ask: async (question) => {
-      if (options.yes || !say({ type: 'ask', question })) return true;
-      return new Promise((resolve) => (answer = resolve));
+      if (options.yes || !process.connected) return true;
+      const answered = new Promise<boolean>((resolve) => (answer = resolve));
+      await say({ type: 'ask', question });
+      return answered;
     },
   });
 
@@ -61,33 +79,37 @@ export async function supervise(options: Options, parts: Parts, process: NodeJS.
     if (up === undefined) return 0;
     const hints = hintsOf(up.endpoints, folder);
     runFile.set({ hints });
-    say({ type: 'ready', rows: up.rows, hints });
-    const queues = watchQueues(up.endpoints.amqp, quiet);
+    await say({ type: 'ready', rows: up.rows, hints });
+    const queues = watchQueues(up.endpoints.amqp, pino({ level: 'silent' }));
     const look = flowMeter(up.publishers, () => queues.waiting(), up.down);
-    const showing = repeat(FLOW_EVERY_MS, async () => process.connected && say({ type: 'flow', flow: await look() }));
+    const showing = repeat(
+      FLOW_EVERY_MS,
+      async () => process.connected && (await say({ type: 'flow', flow: await look() })),
+    );
     await told;
     clearInterval(showing);
     await queues.close();
     return 0;
   } catch (error) {
     const text = explain(error);
-    tell('notice', text);
-    say({ type: 'failed', text });
+    log(text);
+    await say({ type: 'failed', text });
     return 1;
   } finally {
     await supervisor.down();
-    tell('notice', 'Everything is stopped.');
+    log('Everything is stopped.');
   }
 }
 
 /** Talks to whoever started this process, for as long as that is there. */
 function connection(process: NodeJS.Process) {
   return {
-    /** False when nobody listens. */
-    say(message: FromSupervisor): boolean {
-      if (!process.connected || !process.send) return false;
-      process.send(message, undefined, undefined, () => {}); // gone meanwhile: nobody to tell
-      return true;
+    /** Resolves when the message is on its way; at once when nobody listens. */
+    say(message: FromSupervisor): Promise<void> {
+      return new Promise((resolve) => {
+        if (!process.connected || !process.send) return resolve();
+        process.send(message, undefined, undefined, () => resolve()); // an error: gone meanwhile, nobody to tell
+      });
     },
     onMessage: (handle: (message: ToSupervisor) => void) => void process.on('message', handle),
   };

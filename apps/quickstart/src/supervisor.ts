@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, StartError } from '@weir/service';
 import { passedOn } from './apps';
@@ -8,13 +7,14 @@ import { ChildFailure, keepRunning } from './child';
 import type { Endpoints } from './endpoints';
 import { writeEndpoints } from './endpoints';
 import type { Folder } from './folder';
-import { removeFile } from './folder';
+import { removeFile, writeJson } from './folder';
 import { boundLog, logPath, rotateLog } from './logs';
 import type { Parts, RunningServer } from './parts';
 import { claimPorts, freePort } from './ports';
 import { endProcesses, markOf, processesOfRun } from './processes';
 import type { RunFile, Stage } from './run-file';
-import { keepSecrets } from './secrets';
+import { ORGANIZATIONS } from './demo/rules';
+import { keepSecrets, newBuildKeys } from './secrets';
 import type { Secrets } from './secrets';
 import { watchServer } from './server-watch';
 import type { Settings } from './settings';
@@ -46,6 +46,8 @@ export interface Up {
 /** How long an app may drain before it is forced; it is told a little less. */
 const APP_GRACE_MS = 12_000;
 const LOG_CHECK_MS = 30_000;
+/** Where images come from when nobody has named a registry and none can be started here. */
+const DOCKER_HUB = 'https://registry-1.docker.io';
 
 /**
  * Brings everything up and takes it down again: servers, then apps, then the demo; down in the opposite order.
@@ -77,13 +79,22 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     const secrets = keepSecrets(folder);
     const servers = await whole(findServers(task, atEnd));
     const url = (key: RunningServer['key']): string | undefined => servers.find((server) => server.key === key)?.url;
-    const upstream = settings.UPSTREAM ?? url('registry');
+    const buildKeys = task.demo ? newBuildKeys(ORGANIZATIONS) : {};
     const wiring: Wiring = {
       settings,
       secrets,
       folder,
-      upstream,
-      urls: { amqp: url('amqp') ?? '', redis: url('redis') ?? '', influx: url('influx') ?? '', mongodb: url('mongodb') ?? '' },
+      pullFrom: await whole(pullFrom(url('registry'))),
+      buildKeys,
+      plainRegistries: [url('registry'), `http://${reachable(settings.HOST)}:${ports.get('GATEWAY_PORT')}`].flatMap(
+        (at) => (at?.startsWith('http:') ? new URL(at).host : []),
+      ),
+      urls: {
+        amqp: url('amqp') ?? '',
+        redis: url('redis') ?? '',
+        influx: url('influx') ?? '',
+        mongodb: url('mongodb') ?? '',
+      },
     };
     mustGoOn();
     task.progress(`Starting ${parts.apps.length} apps`);
@@ -93,7 +104,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     mustGoOn();
 
     const endpoints = endpointsOf(servers, ports, secrets, settings);
-    if (task.demo) await whole(startDemo(endpoints));
+    if (task.demo) startDemo(endpoints, buildKeys);
     mustGoOn();
     const bounding = setInterval(() => parts.apps.forEach(({ name }) => boundLog(logPath(folder, name))), LOG_CHECK_MS);
     atEnd('demo', () => clearInterval(bounding));
@@ -103,7 +114,9 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     return {
       endpoints,
       rows,
-      publishers: started.filter(({ part }) => part.stage === 'publisher').map(({ part, admin }) => ({ name: part.name, metricsUrl: `${admin}/metrics` })),
+      publishers: started
+        .filter(({ part }) => part.stage === 'publisher')
+        .map(({ part, admin }) => ({ name: part.name, metricsUrl: `${admin}/metrics` })),
       down: () => children.filter((child) => !child.running()).map(({ name }) => name),
     };
 
@@ -122,7 +135,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
       };
       const logFile = rotateLog(folder, part.name);
       const child = keepRunning(
-        { name: part.name, file: part.file, env, logFile, readyUrl: `${admin}/readyz` },
+        { name: part.name, file: part.file, env, logFile, readyUrl: `${admin}/readyz`, mayLack: part.mayLack ?? [] },
         {
           onProcess: (name, mark) => runFile.record(name, part.stage, mark ? [mark] : []),
           notice: task.notice,
@@ -133,12 +146,33 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     }
   };
 
-  const startDemo = async (endpoints: Endpoints): Promise<void> => {
-    task.progress('Preparing the demo');
-    const registry = endpoints.registry;
-    if (registry === undefined) throw new StartError('The demo needs a local registry: install docker-registry (apt-get install docker-registry).');
-    const demo = await parts.demo.start({ ...endpoints, registry, notice: task.notice });
-    atEnd('demo', () => demo.stop());
+  /** The user's rules, else the demo's, else the user's registry, else our own. */
+  const pullFrom = async (registry: string | undefined): Promise<Wiring['pullFrom']> => {
+    if (task.demo) {
+      if (registry === undefined)
+        throw new StartError('The demo needs a registry of its own: apt-get install docker-registry.');
+      task.progress('Making the images of the demo');
+      writeJson(join(folder.root, 'demo-rules.json'), await parts.demo.prepare(registry, settings.UPSTREAM));
+      return { RULES_FILE: join(folder.root, 'demo-rules.json') };
+    }
+    if (settings.RULES_FILE !== undefined) return {};
+    return { UPSTREAM: settings.UPSTREAM ?? registry ?? DOCKER_HUB };
+  };
+
+  const startDemo = (
+    { gateway, ingest, buildService, registry = '', ingestKey }: Endpoints,
+    buildKeys: Record<string, string>,
+  ): void => {
+    const running = parts.demo.start({
+      gateway,
+      ingest,
+      buildService,
+      registry,
+      ingestKey,
+      buildKeys,
+      notice: task.notice,
+    });
+    atEnd('demo', () => running.stop());
   };
 
   const down = async (): Promise<void> => {
@@ -149,7 +183,8 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     for (const stage of ['demo', 'publisher', 'worker', 'server'] as const) {
       const of = releases.get(stage) ?? [];
       const results = await Promise.allSettled(of.map(async (release) => release()));
-      for (const result of results) if (result.status === 'rejected') task.notice(`while stopping: ${String(result.reason)}`);
+      for (const result of results)
+        if (result.status === 'rejected') task.notice(`while stopping: ${String(result.reason)}`);
     }
     await endProcesses(processesOfRun(runFile.run.id), 2_000);
     runFile.remove();
@@ -163,57 +198,81 @@ export function explain(error: unknown): string {
   if (error instanceof ChildFailure) {
     return [error.message, ...error.log.map((line) => `  ${error.child} │ ${line}`)].join('\n');
   }
-  return error instanceof StartError || error instanceof ConfigError ? error.message : String((error as Error).message ?? error);
+  return error instanceof StartError || error instanceof ConfigError
+    ? error.message
+    : String((error as Error).message ?? error);
 }
 
-/** Finds or starts all servers at the same time; the first that cannot be had ends the start, once the others are settled. */
-async function findServers(task: Task, atEnd: (stage: Stage, release: () => unknown) => void): Promise<RunningServer[]> {
-  mkdirSync(task.folder.data, { recursive: true });
-  const results = await Promise.allSettled(
-    task.parts.servers.map(async (part) => {
-      const server = await part.find(task);
-      const record = (): void =>
-        task.runFile.record(server.what, 'server', server.pids().flatMap((pid) => markOf(pid) ?? []));
-      record();
-      const watch = watchServer(server, record, task.notice);
-      atEnd('server', async () => {
-        watch.stop();
-        await server.stop();
-        task.runFile.record(server.what, 'server', []);
-      });
-      task.progress(`${server.what}: ${server.note}`);
-      return server;
-    }),
-  );
-  return results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
+/** Finds or starts all servers, and looks after them from then on. */
+async function findServers(
+  task: Task,
+  atEnd: (stage: Stage, release: () => unknown) => void,
+): Promise<RunningServer[]> {
+  const servers = await task.parts.findServers(task);
+  for (const server of servers) {
+    const record = (): void => {
+      const marks = server.pids().flatMap((pid) => markOf(pid) ?? []);
+      task.runFile.record(server.what, 'server', marks);
+    };
+    record();
+    const watch = watchServer(server, record, task.notice);
+    atEnd('server', async () => {
+      watch.stop();
+      await server.stop();
+      task.runFile.record(server.what, 'server', []);
+    });
+    task.progress(`${server.what}: ${server.note}`);
+  }
+  return servers;
 }
 
 function wantedPorts(apps: readonly AppPart[], settings: Settings): { variable: string; port: number }[] {
-  return apps.flatMap(({ portVariable }) => (portVariable ? [{ variable: portVariable, port: settings[portVariable] }] : []));
+  return apps.flatMap(({ portVariable }) =>
+    portVariable ? [{ variable: portVariable, port: settings[portVariable] }] : [],
+  );
 }
 
-function endpointsOf(servers: readonly RunningServer[], ports: ReadonlyMap<string, number>, secrets: Secrets, settings: Settings): Endpoints {
+function endpointsOf(
+  servers: readonly RunningServer[],
+  ports: ReadonlyMap<string, number>,
+  secrets: Secrets,
+  settings: Settings,
+): Endpoints {
   const at = (variable: string): string => `http://${reachable(settings.HOST)}:${ports.get(variable)}`;
   return {
     gateway: at('GATEWAY_PORT'),
     ingest: at('INGEST_PORT'),
     buildService: at('BUILD_SERVICE_PORT'),
     stats: at('STATS_PORT'),
-    ...Object.fromEntries(servers.flatMap(({ key, url, found }) => [[key, url], [`found.${key}`, found]])),
+    ...Object.fromEntries(
+      servers.flatMap(({ key, url, found }) => [
+        [key, url],
+        [`found.${key}`, found],
+      ]),
+    ),
     influxDatabase: settings.INFLUX_DATABASE,
     mongoDatabase: settings.MONGODB_DATABASE,
     ...secrets,
   } as Endpoints;
 }
 
-function rowsOf(servers: readonly RunningServer[], apps: readonly AppPart[], ports: ReadonlyMap<string, number>, settings: Settings): Row[] {
+function rowsOf(
+  servers: readonly RunningServer[],
+  apps: readonly AppPart[],
+  ports: ReadonlyMap<string, number>,
+  settings: Settings,
+): Row[] {
   return [
     ...apps.flatMap(({ name, portVariable, about }) =>
       portVariable
-        ? [{ what: name, where: `http://${reachable(settings.HOST)}:${ports.get(portVariable)}`, found: 'started', why: about }]
+        ? [
+            {
+              what: name,
+              where: `http://${reachable(settings.HOST)}:${ports.get(portVariable)}`,
+              found: 'started',
+              why: about,
+            },
+          ]
         : [],
     ),
     ...servers.map(({ what, url, found, note }) => ({ what, where: withoutCredentials(url), found, why: note })),

@@ -1,0 +1,70 @@
+import { createEvent } from '@weir/events';
+import type { WeirEvent } from '@weir/events';
+import type { Organization } from './rules';
+
+/**
+ * Events that the demo makes up, for the kinds that nothing in the quick start does for real. Each says so: its
+ * source is `/demo/…` and `data.demo` is true.
+ */
+export function madeUpEvents(
+  turn: number,
+  organization: Organization,
+  image: { repository: string; tag: string },
+): WeirEvent[] {
+  const user = { organization };
+  const make = (type: string, service: string, data: object): WeirEvent =>
+    createEvent(`io.weir.${type}`, { demo: true, ...data }, { source: `/demo/${service}` });
+  const scanned = { ...image, platform: turn % 2 ? 'linux/arm64' : 'linux/amd64', user };
+  const busy = 4 + 3 * Math.sin(turn / 6);
+  const events = [
+    make('scan', 'scanner', scanned),
+    make('scan.finished', 'scanner', {
+      ...scanned,
+      outcome: turn % 7 === 6 ? 'failed' : 'succeeded',
+      durationMs: 900 + (turn % 5) * 250,
+    }),
+    make('health', 'monitor', {
+      service: 'registry',
+      healthy: true,
+      responseTimeMs: Math.round(busy * 30) / 10,
+      queueLength: Math.round(busy),
+    }),
+    make('audit', 'catalog', {
+      namespace: 'default',
+      entityType: 'dataset',
+      entityName: 'orders',
+      action: turn % 3 ? 'read' : 'write',
+      accessor: { application: 'report' },
+    }),
+  ];
+  const others = [
+    make('storage', 'storage', {
+      action: turn % 2 ? 'uploaded' : 'deleted',
+      resource: `file/${turn % 40}`,
+      bytes: 1024 * (1 + (turn % 9)),
+      user,
+    }),
+    make('extraction', 'extractor', {
+      resource: `dataset/${turn % 12}`,
+      extractor: 'image-preview',
+      message: 'queued',
+      user,
+    }),
+    make('view', 'web', { resource: `dataset/${turn % 12}`, user }),
+    make('download', 'web', { resource: `file/${turn % 40}`, bytes: 1024 * (1 + (turn % 9)), user }),
+  ];
+  return [...events, ...others.slice(turn % 4, (turn % 4) + 1)];
+}
+
+/** Posts events to ingest as one batch (CloudEvents HTTP binding, batched content mode). */
+export async function post(
+  ingest: string,
+  key: string,
+  events: readonly WeirEvent[],
+  signal: AbortSignal,
+): Promise<void> {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/cloudevents-batch+json' };
+  const response = await fetch(`${ingest}/events`, { method: 'POST', headers, body: JSON.stringify(events), signal });
+  const answer = await response.text();
+  if (response.status !== 202) throw new Error(`POST /events was answered ${response.status}: ${answer.slice(0, 300)}`);
+}
