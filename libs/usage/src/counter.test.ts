@@ -134,8 +134,8 @@ test('a batch may be larger than what Lua can unpack at once', async () => {
 
 test('the organizations of each metric are kept, sorted by name, so that reading needs no scan', async () => {
   await counter.count([pull('b.org'), pull('a.org', { fusion: true }), pull('b.org'), pull(), pull('ö/*')]);
-  expect(await redis.zrange('weir:organizations:pulls', 0, -1)).toEqual(['a.org', 'b.org', 'ö/*']);
-  expect(await redis.zrange('weir:organizations:fusion', 0, -1)).toEqual(['a.org']);
+  expect(await redis.zrange('weir:organizations:pulls', '0', '-1')).toEqual(['a.org', 'b.org', 'ö/*']);
+  expect(await redis.zrange('weir:organizations:fusion', '0', '-1')).toEqual(['a.org']);
 });
 
 test('identities are kept for the dedupe window after the last new event of their day; counters for ever', async () => {
