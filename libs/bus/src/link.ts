@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ChannelModel } from 'amqplib';
 import type { Logger } from 'pino';
 
@@ -74,7 +75,7 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
         state = reason;
       });
       tries += 1;
-      if (!closing.signal.aborted) await pause(delay(tries), closing.signal);
+      if (!closing.signal.aborted) await pause(delay(tries), undefined, { signal: closing.signal }).catch(() => {});
     }
   };
   const running = run();
@@ -119,11 +120,4 @@ async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
     timer = setTimeout(() => reject(new Error(`no answer from the broker within ${ms} ms`)), ms);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }

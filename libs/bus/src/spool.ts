@@ -131,6 +131,7 @@ export async function openSpool({
         await abandon(error as Error, batch);
       }
     }
+    flushing = undefined; // in one go with the last look at `waiting`: who comes later starts the next flush
   };
 
   const abandon = async (error: Error, batch: Waiting[]): Promise<void> => {
@@ -158,7 +159,7 @@ export async function openSpool({
       waitingBytes += record.length;
       return new Promise((resolve, reject) => {
         waiting.push({ record, resolve, reject });
-        flushing ??= inTurn(flush).finally(() => (flushing = undefined));
+        flushing ??= inTurn(flush);
       });
     },
     async oldest() {

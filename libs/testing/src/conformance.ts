@@ -5,9 +5,9 @@ import { createHealth, type Config, type Variables } from '@weir/service';
 import { startWorker, workerVariables, type WorkerDefinition } from '@weir/worker';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { startRabbitmq } from './servers/rabbitmq';
 import type { PrivateServer } from './servers/server';
 import { temporaryDirectory } from './servers/temporary';
+import { isolated } from './test-servers';
 import { until } from './until';
 
 /** The store that a worker is tested with: a real server of the test's own, since the suite stops and starts it. */
@@ -161,7 +161,7 @@ type Bench<V extends Variables> = Awaited<ReturnType<typeof openBench<V>>>;
 
 async function openBench<V extends Variables>(definition: WorkerDefinition<V>, store: StoreUnderTest<V>) {
   const directory = await temporaryDirectory();
-  const broker = await startRabbitmq({ dir: `${directory.path}/rabbitmq` });
+  const broker = await isolated.amqp();
   const log = pino({ level: 'silent' });
   const publisher: Publisher = createPublisher({
     url: broker.url,
@@ -227,7 +227,7 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
       await publisher.close();
       await channel.close();
       await connection.close();
-      await broker.stop();
+      await broker.remove();
       await store.close();
       await directory.remove();
     },

@@ -1,0 +1,85 @@
+import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { isolated, until, type Isolated } from '@weir/testing';
+import pino from 'pino';
+import { createConsumer, declareTopology, queueOf, type Consumer, type Handle } from './index';
+
+const log = pino({ level: 'silent' });
+const queue = queueOf('redis');
+let place: Isolated;
+let connection: ChannelModel;
+let channel: ConfirmChannel;
+let consumer: Consumer | undefined;
+
+const consume = (handle: Handle, maxEvents = 10) =>
+  (consumer = createConsumer({ url: place.url, worker: 'redis', log, maxEvents, maxAgeMs: 5, handle }));
+
+async function send(from: number, to: number): Promise<void> {
+  for (let n = from; n < to; n += 1) channel.publish('', queue, Buffer.from(String(n)), { persistent: true });
+  await channel.waitForConfirms();
+}
+
+beforeAll(async () => {
+  place = await isolated.amqp();
+  connection = await connect(place.url);
+  channel = await connection.createConfirmChannel();
+  await declareTopology(channel);
+}, 60_000);
+afterEach(async () => {
+  await consumer?.close();
+  await channel.purgeQueue(queue);
+});
+afterAll(async () => {
+  await connection.close();
+  await place.remove();
+});
+
+test('messages come in batches, in order, and each batch is acknowledged once it is done', async () => {
+  await send(0, 25);
+  const batches: number[][] = [];
+  consume(async (batch) => void batches.push(batch.map(({ content }) => Number(content))));
+  await until(() => batches.flat().length === 25);
+  expect(batches.flat()).toEqual(Array.from({ length: 25 }, (_, n) => n));
+  expect(Math.max(...batches.map(({ length }) => length))).toBe(10);
+  await consumer?.close();
+  expect((await channel.checkQueue(queue)).messageCount).toBe(0);
+});
+
+test('a batch that fails is delivered again', async () => {
+  await send(0, 5);
+  const seen: number[] = [];
+  let failures = 1;
+  consume(async (batch) => {
+    if (failures-- > 0) throw new Error('not now');
+    seen.push(...batch.map(({ content }) => Number(content)));
+  });
+  await until(() => seen.length === 5);
+  expect(seen.sort()).toEqual([0, 1, 2, 3, 4]);
+});
+
+test('closing waits for the batch in hand and gives the rest back', async () => {
+  await send(0, 30);
+  let release = () => {};
+  const handled: number[] = [];
+  consume(async (batch) => {
+    handled.push(batch.length);
+    await new Promise<void>((resolve) => (release = resolve));
+  });
+  await until(() => handled.length === 1);
+  const closed = consumer?.close();
+  release();
+  await closed;
+  expect(handled).toEqual([10]);
+  await until(async () => (await channel.checkQueue(queue)).messageCount === 20);
+});
+
+test('a queue that is deleted under the consumer is declared and consumed anew', async () => {
+  const seen: string[] = [];
+  consume(async (batch) => void seen.push(...batch.map(({ content }) => content.toString())));
+  await until(() => consumer?.state() === true);
+  await channel.deleteQueue(queue);
+  await until(async () => {
+    await declareTopology(channel);
+    await send(7, 8);
+    return seen.includes('7');
+  });
+});
