@@ -3,14 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StepError, root, runProgram, step } from './steps.mjs';
 
-/** Runs `npm ci` if it has to; a repository that is up to date costs a few milliseconds. */
+/**
+ * Installs what package-lock.json says if it has to; a repository that is up to date costs a few milliseconds.
+ * It is not `npm ci`, which begins by removing node_modules under everything that runs from it, and which refuses a
+ * lock file that lacks a package for a platform that nobody here has. `--no-save` leaves the lock file as it is.
+ */
 export async function install() {
   if (await installed()) return;
   await step('Installing npm packages', async () => {
-    const { code, output } = await runProgram('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund'], {
-      capture: true,
-    });
-    if (code !== 0) throw new StepError(`npm ci failed (exit code ${code}):\n${output}`);
+    const args = ['install', '--no-save', '--prefer-offline', '--no-audit', '--no-fund'];
+    const { code, output } = await runProgram('npm', args, { capture: true });
+    if (code !== 0) throw new StepError(`npm install failed (exit code ${code}):\n${output.trimEnd()}`);
   });
 }
 
@@ -25,7 +28,7 @@ async function installed() {
   ]);
   if (!found) return false;
   return Object.entries(wanted ?? {}).every(([path, entry]) => {
-    if (!path.startsWith('node_modules/')) return true;
+    if (!path.includes('node_modules/')) return true; // one of our own projects
     const there = found[path];
     // A package for another platform is in the lock file and, rightly, not installed.
     if (!there) return entry.optional === true || entry.peer === true || entry.devOptional === true;

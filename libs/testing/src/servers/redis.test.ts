@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { processesOf } from './leftovers.test-support';
 import { startRedis } from './redis';
 import type { PrivateServer } from './server';
 import { temporaryDirectory } from './temporary';
+import { until } from './wait';
 
 describe('a private Redis', () => {
   let dir: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -79,3 +83,19 @@ async function withRedis(url: string, body: (redis: Redis) => Promise<void>): Pr
     redis.disconnect();
   }
 }
+
+it('a server ends when the process that started it is killed, even if its data are gone', async () => {
+  const dir = await temporaryDirectory();
+  const code = `require(${JSON.stringify(join(__dirname, 'redis.ts'))}).startRedis({ dir: ${JSON.stringify(dir.path)} })
+    .then(() => console.log('started'));`;
+  const starter = spawn(process.execPath, ['--require', join(__dirname, '..', 'source.js'), '--eval', code]);
+  const ended = once(starter, 'exit');
+  await once(starter.stdout, 'data');
+  expect(processesOf(dir.path)).toContainEqual(expect.stringMatching(/redis-server/));
+
+  await dir.remove();
+  starter.kill('SIGKILL');
+  await ended;
+  const nothingIsLeft = () => expect(processesOf(dir.path)).toEqual([]);
+  await until('Redis did not end', nothingIsLeft, { timeoutMs: 20_000 });
+});

@@ -40,6 +40,8 @@ function configuration({ dir, port, password }: { dir: string; port: number; pas
     `requirepass ${password}`,
     'appendonly yes',
     'appendfsync everysec',
+    // No snapshots beside it: a Redis that cannot write one refuses to end.
+    'save ""',
     // A full Redis must refuse to count rather than forget a counter.
     'maxmemory-policy noeviction',
     // Plenty of logical databases: each test file gets an empty one of its own.
