@@ -1,12 +1,13 @@
 /**
- * The echo against a MongoDB: a real one when `WEIR_TEST_MONGODB_URL` or `MONGODB_URL` is given, else the stand-in.
+ * The echo against the MongoDB of the test run: a real one when `WEIR_TEST_MONGODB_URL` or `MONGODB_URL` is given or
+ * `mongod` is installed, else the stand-in. Tests about a server that goes away use stand-ins of their own.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createEvent, identityKey, type WeirEvent } from '@weir/events';
 import { readConfig, type Config } from '@weir/service';
-import { describeWorker, startMongoStandIn, type MongoStandIn } from '@weir/testing';
+import { describeWorker, startMongoStandIn, testServers } from '@weir/testing';
 import type { Worker } from '@weir/worker';
 import { MongoClient, type Collection, type Document } from 'mongodb';
 import { pino } from 'pino';
@@ -14,15 +15,13 @@ import { Registry } from 'prom-client';
 import { mongoWorker } from './mongo';
 
 const log = pino({ level: 'silent' });
-let standIn: MongoStandIn | undefined;
 let url: string;
 let client: MongoClient;
 const databases: string[] = [];
 const closing: Array<() => Promise<unknown>> = [];
 
 beforeAll(async () => {
-  standIn = await startMongoStandIn();
-  url = process.env['WEIR_TEST_MONGODB_URL'] || process.env['MONGODB_URL'] || standIn.url;
+  url = process.env['MONGODB_URL'] || (await testServers().mongodb());
   client = await MongoClient.connect(url);
 });
 afterEach(async () => {
@@ -31,7 +30,6 @@ afterEach(async () => {
 afterAll(async () => {
   for (const name of databases) await client.db(name).dropDatabase();
   await client.close();
-  await standIn?.stop();
 });
 
 interface Store {
