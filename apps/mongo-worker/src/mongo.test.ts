@@ -230,6 +230,35 @@ describe('a store that is not there', () => {
     expect(await after.db('weir_back').collection('events').countDocuments()).toBe(2);
   });
 
+  test.each<[string, object]>([
+    ['the primary steps down', { errorCode: 189 }],
+    ['the server is no primary any more', { errorCode: 10107 }],
+    ['the server shuts down', { errorCode: 91 }],
+    ['the user may no longer write', { errorCode: 13 }],
+    [
+      'no majority has it within the time',
+      { writeConcernError: { code: 64, errmsg: 'waiting for replication timed out' } },
+    ],
+    ['the connection is cut', { closeConnection: true }],
+  ])('a write throws when %s, and the same batch succeeds later, each event once', async (_what, failure) => {
+    const own = await startMongoStandIn();
+    closing.push(() => own.stop());
+    const { worker } = await connectedWorker({ MONGODB_URL: own.url, MONGODB_DATABASE: 'weir_fails' });
+    const admin = await MongoClient.connect(own.url);
+    closing.unshift(() => admin.close());
+    const stored = pull();
+    await worker.write([stored]);
+    await admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], ...failure },
+    });
+    const batch = [stored, pull(), pull()];
+    await failureOf(worker.write(batch) as Promise<unknown>);
+    expect(await worker.write(batch)).toEqual([]);
+    expect(await admin.db('weir_fails').collection('events').countDocuments()).toBe(3);
+  });
+
   test('a store that is full for now is tried again, not given up', async () => {
     const small = await startMongoStandIn({ maxDocuments: 1 });
     closing.push(() => small.stop());
