@@ -1,12 +1,13 @@
 /**
- * The echo against a MongoDB: a real one when `WEIR_TEST_MONGODB_URL` or `MONGODB_URL` is given, else the stand-in.
+ * The echo against the MongoDB of the test run: a real one when `WEIR_TEST_MONGODB_URL` or `MONGODB_URL` is given or
+ * `mongod` is installed, else the stand-in. Tests about a server that goes away use stand-ins of their own.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createEvent, identityKey, type WeirEvent } from '@weir/events';
 import { readConfig, type Config } from '@weir/service';
-import { describeWorker, startMongoStandIn, type MongoStandIn } from '@weir/testing';
+import { describeWorker, startMongoStandIn, testServers } from '@weir/testing';
 import type { Worker } from '@weir/worker';
 import { MongoClient, type Collection, type Document } from 'mongodb';
 import { pino } from 'pino';
@@ -14,15 +15,13 @@ import { Registry } from 'prom-client';
 import { mongoWorker } from './mongo';
 
 const log = pino({ level: 'silent' });
-let standIn: MongoStandIn | undefined;
 let url: string;
 let client: MongoClient;
 const databases: string[] = [];
 const closing: Array<() => Promise<unknown>> = [];
 
 beforeAll(async () => {
-  standIn = await startMongoStandIn();
-  url = process.env['WEIR_TEST_MONGODB_URL'] || process.env['MONGODB_URL'] || standIn.url;
+  url = process.env['MONGODB_URL'] || (await testServers().mongodb());
   client = await MongoClient.connect(url);
 });
 afterEach(async () => {
@@ -31,7 +30,6 @@ afterEach(async () => {
 afterAll(async () => {
   for (const name of databases) await client.db(name).dropDatabase();
   await client.close();
-  await standIn?.stop();
 });
 
 interface Store {
@@ -230,6 +228,35 @@ describe('a store that is not there', () => {
     const after = await MongoClient.connect(again.url);
     closing.unshift(() => after.close());
     expect(await after.db('weir_back').collection('events').countDocuments()).toBe(2);
+  });
+
+  test.each<[string, object]>([
+    ['the primary steps down', { errorCode: 189 }],
+    ['the server is no primary any more', { errorCode: 10107 }],
+    ['the server shuts down', { errorCode: 91 }],
+    ['the user may no longer write', { errorCode: 13 }],
+    [
+      'no majority has it within the time',
+      { writeConcernError: { code: 64, errmsg: 'waiting for replication timed out' } },
+    ],
+    ['the connection is cut', { closeConnection: true }],
+  ])('a write throws when %s, and the same batch succeeds later, each event once', async (_what, failure) => {
+    const own = await startMongoStandIn();
+    closing.push(() => own.stop());
+    const { worker } = await connectedWorker({ MONGODB_URL: own.url, MONGODB_DATABASE: 'weir_fails' });
+    const admin = await MongoClient.connect(own.url);
+    closing.unshift(() => admin.close());
+    const stored = pull();
+    await worker.write([stored]);
+    await admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], ...failure },
+    });
+    const batch = [stored, pull(), pull()];
+    await failureOf(worker.write(batch) as Promise<unknown>);
+    expect(await worker.write(batch)).toEqual([]);
+    expect(await admin.db('weir_fails').collection('events').countDocuments()).toBe(3);
   });
 
   test('a store that is full for now is tried again, not given up', async () => {

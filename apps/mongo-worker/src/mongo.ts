@@ -103,13 +103,17 @@ function echoOf(event: WeirEvent, receivedAt: Date): Echo {
 
 /**
  * The same value, made safe for BSON's serializer, which takes objects with a field `_bsontype` for its own types and
- * refuses them: as a Map an object is nothing but names and values.
+ * refuses them: as a Map an object is nothing but names and values. Almost every event is returned as it is.
  */
 function asData(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+  if (!mentionsBsonType(value)) return value;
   if (Array.isArray(value)) return value.map(asData);
-  const entries = Object.entries(value).map(([key, member]) => [key, asData(member)] as const);
-  return Object.hasOwn(value, '_bsontype') ? new Map(entries) : Object.fromEntries(entries);
+  return new Map(Object.entries(value as object).map(([name, member]) => [name, asData(member)]));
+}
+
+function mentionsBsonType(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.hasOwn(value, '_bsontype') || Object.values(value).some(mentionsBsonType);
 }
 
 // Error classes. Numbers: MongoDB's src/mongo/base/error_codes.yml.

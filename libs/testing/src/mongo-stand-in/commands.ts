@@ -3,6 +3,7 @@ import { catalog } from './catalog';
 import type { Store } from './collections';
 import type { Cursors } from './cursors';
 import { asCommandError, CommandError } from './errors';
+import type { FailPoint } from './fail-point';
 import { object } from './fields';
 import { reads } from './reads';
 import { type Login, mechanism, type Users } from './scram';
@@ -13,6 +14,7 @@ import { writes } from './writes';
 export interface Context {
   readonly store: Store;
   readonly cursors: Cursors;
+  readonly failPoint: FailPoint;
   /** Undefined when everybody may do everything. */
   readonly users: Users | undefined;
   readonly connection: { readonly id: number; login?: Login; loggedIn: boolean };
@@ -86,6 +88,7 @@ function answerTo({ body }: Request, connection: Context['connection'], skipsLas
 }
 
 const nothing: Command = () => ({});
+const configureFailPoint: Command = ({ body }, { failPoint }) => failPoint.configure(body);
 
 /** What works before a login. */
 const open: Record<string, Command> = {
@@ -101,11 +104,19 @@ const open: Record<string, Command> = {
   endSessions: nothing,
 };
 
-const commands = new Map<string, Command>(Object.entries({ ...open, ...reads, ...writes, ...catalog }));
+const commands = new Map<string, Command>(
+  Object.entries({ ...open, ...reads, ...writes, ...catalog, configureFailPoint }),
+);
 
-/** Answers a request; errors are answers as well. */
-export async function answer(request: Request, context: Context): Promise<Reply> {
+/** Answers a request; errors are answers as well. Undefined means that the connection is to be cut without one. */
+export async function answer(request: Request, context: Context): Promise<Reply | undefined> {
   try {
+    const failure = context.failPoint.take(nameOf(request.body));
+    if (failure?.closeConnection) return undefined;
+    if (failure?.errorCode !== undefined) {
+      const errmsg = "Failing command via 'failCommand' failpoint";
+      return { fields: { ok: 0, errmsg, code: failure.errorCode, codeName: `Location${failure.errorCode}` } };
+    }
     const concern = writeConcernOf(request.body);
     let result: Document | Reply;
     try {
@@ -115,15 +126,19 @@ export async function answer(request: Request, context: Context): Promise<Reply>
       context.store.journal.flush();
     }
     if (concern.journaled) await context.store.journal.sync();
-    return 'batch' in result ? (result as Reply) : { fields: { ...result, ok: 1 } };
+    if ('batch' in result) return result as Reply;
+    const { writeConcernError } = failure ?? {};
+    return { fields: { ...result, ...(writeConcernError ? { writeConcernError } : {}), ok: 1 } };
   } catch (thrown) {
     const { code, codeName, message, details } = asCommandError(thrown);
     return { fields: { ok: 0, errmsg: message, code, codeName, ...details } };
   }
 }
 
+const nameOf = (body: Document): string => Object.keys(body)[0] ?? '';
+
 function commandFor(body: Document, { users, connection }: Context): Command {
-  const name = Object.keys(body)[0] ?? '';
+  const name = nameOf(body);
   const command = commands.get(name);
   if (!command) {
     throw new CommandError(

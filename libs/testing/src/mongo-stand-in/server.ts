@@ -11,6 +11,7 @@ import { createStore, type Store } from './collections';
 import { answer, type Context } from './commands';
 import { createCursors } from './cursors';
 import { asCommandError } from './errors';
+import { createFailPoint } from './fail-point';
 import { openJournal, readJournal, rewriteJournal } from './journal';
 import { createUsers } from './scram';
 import { messagesOf, readRequest, writeReply } from './wire';
@@ -56,6 +57,7 @@ export async function startMongoStandIn(options: MongoStandInOptions = {}): Prom
   if (dir !== undefined) keepIn(dir, store);
   const users = user !== undefined && password !== undefined ? createUsers({ user, password }) : undefined;
   const cursors = createCursors();
+  const failPoint = createFailPoint();
   const sockets = new Set<Socket>();
   let lastConnection = 0;
 
@@ -64,7 +66,7 @@ export async function startMongoStandIn(options: MongoStandInOptions = {}): Prom
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     lastConnection += 1;
-    void serve(socket, { store, cursors, users, connection: { id: lastConnection, loggedIn: false } });
+    void serve(socket, { store, cursors, failPoint, users, connection: { id: lastConnection, loggedIn: false } });
   });
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
@@ -106,6 +108,7 @@ async function serve(socket: Socket, context: Context): Promise<void> {
       try {
         const request = readRequest(message);
         const answered = await answer(request, context);
+        if (!answered) break;
         if (!request.wantsReply) continue;
         reply = writeReply(request, answered);
       } catch (error) {

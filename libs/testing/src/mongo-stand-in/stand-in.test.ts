@@ -242,6 +242,30 @@ describe('its bounds', () => {
   });
 });
 
+describe('failing on purpose', () => {
+  test('failCommand makes the next commands of a name fail, as often as asked', async () => {
+    const client = await connected((await started()).url);
+    const fail = (data: object) =>
+      client
+        .db('admin')
+        .command({
+          configureFailPoint: 'failCommand',
+          mode: { times: 1 },
+          data: { failCommands: ['insert'], ...data },
+        });
+    await fail({ errorCode: 189 });
+    await expect(things(client).insertOne({ _id: 1 })).rejects.toMatchObject({ code: 189 });
+    expect(await things(client).countDocuments()).toBe(0);
+    await things(client).insertOne({ _id: 1 });
+    await fail({ writeConcernError: { code: 64, errmsg: 'timed out' } });
+    await expect(things(client).insertOne({ _id: 2 })).rejects.toMatchObject({ code: 64 });
+    expect(await things(client).countDocuments()).toBe(2);
+    await fail({ closeConnection: true });
+    await expect(things(client).insertOne({ _id: 3 })).rejects.toThrow('closed');
+    await things(client).insertOne({ _id: 3 });
+  });
+});
+
 describe('what it does not do', () => {
   test.each([
     ['a change stream', { aggregate: 'things', pipeline: [{ $changeStream: {} }], cursor: {} }, '$changeStream'],
