@@ -1,0 +1,4 @@
+import { runWorker } from '@weir/worker';
+import { redisWorker } from './redis';
+
+void runWorker(redisWorker, process);
