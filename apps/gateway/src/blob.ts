@@ -26,7 +26,7 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: s
   const elsewhere = redirectOf(answer);
   if (elsewhere !== undefined) {
     await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});
-    redirect(exchange, elsewhere.href, answer.status);
+    redirect(exchange, asItCame(answer.headers.location) ?? elsewhere.href, answer.status);
     return 'upstream-redirect';
   }
   await relay(answer, response, clientHeaders(exchange, answer), (chunk) =>
@@ -39,4 +39,9 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: s
 function canFetchItself({ readability }: Gateway, { request, upstream, name }: Exchange): boolean {
   if (request.headers.authorization === undefined) return readability.of(upstream.name, name) !== 'closed';
   return redirectCapability(parseClient(request.headers['user-agent'])) === 'private';
+}
+
+/** An absolute address of visible ASCII is handed on to the letter: it may be signed. */
+function asItCame(location: string | undefined): string | undefined {
+  return location !== undefined && /^[\x21-\x7e]+$/.test(location) && URL.canParse(location) ? location : undefined;
 }

@@ -1,9 +1,9 @@
-import { amqpUrl, bytes, directory, httpUrl, integer, milliseconds, port, variable } from '@weir/service';
+import { amqpUrl, bytes, directory, integer, milliseconds, port, variable } from '@weir/service';
 import { z } from 'zod';
 import { modes } from './rules';
 import { isOrigin, readRulesFile } from './rules-file';
 
-const origin = () => httpUrl().refine(isOrigin, 'must be an origin such as http://127.0.0.1:5000, without a path');
+const origin = () => z.string().refine(isOrigin, 'must be an address such as http://127.0.0.1:5000, without a path');
 
 /** A path of a rules file, read and validated with the rest of the configuration: `--check` checks it too. */
 const rulesFile = () =>

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
@@ -297,6 +298,29 @@ describe('an upstream that says unusual things', () => {
     expect(seen[0]?.url).toBe('/v2/library/a/tags/list?n=2&last=b');
     expect(headers['link']).toBe('</v2/mirror/a/tags/list?last=d&n=2>; rel="next"');
   });
+
+  test.each(['auto', 'proxy'] as const)(
+    'an upstream without digests or HEAD is counted all the same, mode %s',
+    async (mode) => {
+      const body = Buffer.from(JSON.stringify({ config: { digest: DIGEST, size: 10 }, layers: [] }));
+      const plain = await scriptedUpstream((request, response) => {
+        if (request.method === 'HEAD') return void response.writeHead(405).end();
+        if (request.url?.includes('/blobs/')) return void response.writeHead(404).end();
+        response.writeHead(200, { 'content-type': IMAGE }).end(body);
+      });
+      const simple = await startTestGateway({ upstream: plain.url, mode });
+      for (let pull = 0; pull < 2; pull += 1)
+        await ask(simple.url, '/v2/a/manifests/v1', { headers: { accept: IMAGE, 'user-agent': 'docker/27.1' } });
+      const events = await simple.events();
+      await simple.stop();
+      await plain.stop();
+      const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+      expect(events.map(({ data }) => [data['digest'], data['bytes'], data['platform']])).toEqual([
+        [digest, 10, undefined],
+        [digest, 10, undefined],
+      ]);
+    },
+  );
 
   test('429 is passed on with its Retry-After and is no pull', async () => {
     const answer = await ask(through.url, '/v2/a/manifests/throttled');

@@ -3,6 +3,7 @@ import {
   formatPlatform,
   isImageManifest,
   isIndex,
+  mediaTypeOf,
   readImageConfig,
   readManifest,
   type ImageConfig,
@@ -10,7 +11,7 @@ import {
 } from '@weir/registry';
 import { createLru } from './lru';
 import type { Metrics } from './metrics';
-import type { Answer, Upstream } from './upstream';
+import { readBody, type Upstream } from './upstream';
 
 /** Largest manifest that is read; the distribution specification asks registries to take 4 MiB. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -27,6 +28,8 @@ export interface Source {
   /** The client's own, for this one question. */
   authorization: string | undefined;
   signal: AbortSignal;
+  /** Whether labels are wanted, which only the configuration has. */
+  labels: boolean;
 }
 
 /** A manifest that an upstream has answered with. */
@@ -139,7 +142,7 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
       if (image?.kind !== 'image') return recall(seen.digest);
       const child = seen.digest === undefined ? undefined : children.get(seen.digest);
       // An index names a platform, or says that there is none; only without an index, or for labels, is it worth asking.
-      const config = child === undefined || labels.length > 0 ? await configOf(image, from) : undefined;
+      const config = child === undefined || from.labels ? await configOf(image, from) : undefined;
       return facts(image, child?.platform, config);
     },
     recall,
@@ -168,25 +171,20 @@ async function fetchBody(from: Source, path: string, accept: string, maxBytes: n
       signal,
       elsewhere: 'follow',
     });
-    return await readAll(answer, maxBytes);
+    return await readBody(answer, maxBytes);
   } catch {
     return undefined; // counted by the caller: an event without a platform is worth more than none
   }
 }
 
-async function readAll(answer: Answer, maxBytes: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  if (answer.status !== 200) {
-    await answer.body.dump({ limit: 64 * 1024 });
+/**
+ * The digest of a manifest whose upstream does not tell it; undefined where it cannot be known: without a body, and for
+ * schema 1, whose signatures are in the body but not in the digest.
+ */
+export function digestOf({ contentType, body }: Seen): string | undefined {
+  if (body === undefined || mediaTypeOf(contentType).startsWith('application/vnd.docker.distribution.manifest.v1+'))
     return undefined;
-  }
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) return undefined; // leaving the loop destroys the body
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return `sha256:${createHash('sha256').update(body).digest('hex')}`;
 }
 
 function isNamedBy(digest: string, body: Buffer): boolean {

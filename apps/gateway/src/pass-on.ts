@@ -14,7 +14,8 @@ export async function passOn(exchange: Exchange, path: string, nameOfClient?: st
 
 /** The headers of an upstream's answer as the client of this gateway may take them. */
 export function clientHeaders(exchange: Exchange, answer: Answer, nameOfClient?: string): Headers {
-  const { location: _, ...headers } = responseHeaders(answer.headers);
+  const headers = responseHeaders(answer.headers);
+  delete headers['location']; // followed, or of an answer that is no redirect
   const link = headers['link'];
   if (link !== undefined && nameOfClient !== undefined) {
     const { url, publicUrl = url } = exchange.upstream;

@@ -4,12 +4,12 @@ import { isImageManifest, isIndex, type Client, type Reference } from '@weir/reg
 import { backoff, type Context } from '@weir/service';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDeadlines } from './deadlines';
-import type { Facts, Knowledge, Seen, Source } from './knowledge';
+import { digestOf, MAX_MANIFEST_BYTES, type Facts, type Knowledge, type Seen, type Source } from './knowledge';
 import { createLru } from './lru';
 import type { Metrics } from './metrics';
 import type { Rule } from './rules';
 import { createTurns } from './turns';
-import { UpstreamError, type Upstream } from './upstream';
+import { readBody, UpstreamError, type Upstream } from './upstream';
 
 /** A client's request for a manifest. */
 export interface Visit {
@@ -98,7 +98,7 @@ export function createRecorder({ publisher, knowledge, metrics, log, source }: R
   }
 
   async function record(visit: Visit, answer: Answered): Promise<void> {
-    const seen = { ...answer, digest: answer.digest ?? visit.reference.digest };
+    const seen = { ...answer, digest: answer.digest ?? visit.reference.digest ?? digestOf(answer) };
     const { tag } = visit.reference;
     const unchanged = answer.status === 304;
     if (!unchanged && (answer.status < 200 || answer.status > 299)) return;
@@ -107,8 +107,9 @@ export function createRecorder({ publisher, knowledge, metrics, log, source }: R
     if (visit.method === 'HEAD' || unchanged)
       return publish('io.weir.check', visit, seen, knowledge.recall(seen.digest));
     const { upstream, name, authorization } = visit;
+    const labels = visit.rule.fusion?.label !== undefined;
     const learn = <T>(how: (seen: Seen, from: Source) => Promise<T>): Promise<T> =>
-      deadlines.within((signal) => how(seen, { upstream, name, authorization, signal }));
+      deadlines.within((signal) => how(seen, { upstream, name, authorization, signal, labels }));
     if (isIndex(seen.contentType)) return learn(knowledge.learnIndex);
     if (isImageManifest(seen.contentType)) publish('io.weir.pull', visit, seen, await learn(knowledge.learnImage));
   }
@@ -139,9 +140,16 @@ export function createRecorder({ publisher, knowledge, metrics, log, source }: R
   }
 
   async function ask(visit: Visit, signal: AbortSignal): Promise<Answered> {
+    const head = await askWith('HEAD', visit, signal);
+    // An upstream that knows no HEAD, or leaves the digest out (a MAY until distribution specification 1.1).
+    const unclear = head.status === 405 || (head.status === 200 && head.digest === undefined);
+    return unclear ? askWith('GET', visit, signal) : head;
+  }
+
+  async function askWith(method: 'GET' | 'HEAD', visit: Visit, signal: AbortSignal): Promise<Answered> {
     const { upstream, name, reference, accept, ifNoneMatch } = visit;
     const answer = await upstream.ask({
-      method: 'HEAD',
+      method,
       path: `/v2/${name}/manifests/${reference.tag ?? reference.digest}`,
       headers: {
         'user-agent': 'weir',
@@ -151,8 +159,8 @@ export function createRecorder({ publisher, knowledge, metrics, log, source }: R
       signal,
       elsewhere: 'follow',
     });
-    await answer.body.dump();
-    return answeredBy(answer.status, answer.headers);
+    const answered = answeredBy(answer.status, answer.headers);
+    return { ...answered, body: await readBody(answer, method === 'GET' ? MAX_MANIFEST_BYTES : 0) };
   }
 
   /** The client has its redirect; what it will get has to be found out, so a hiccup of the upstream is sat out. */

@@ -82,7 +82,7 @@ export function openUpstream(target: UpstreamTarget, limits: UpstreamLimits): Up
       let asked = question;
       for (let hop = 0; hop <= MAX_HOPS; hop += 1) {
         const answer = await attempt(() => askOnce(url, asked), question.signal);
-        const next = redirectOf(answer);
+        const next = atHome(redirectOf(answer), target);
         if (next === undefined) return answer;
         if (next.origin !== target.url && question.elsewhere === 'return') return answer;
         // A redirect must not take the request from a private connection to an open one.
@@ -99,6 +99,22 @@ export function openUpstream(target: UpstreamTarget, limits: UpstreamLimits): Up
   };
 }
 
+/** The body of a 200, up to `maxBytes`; undefined for any other answer, which is read to its end, and a longer one. */
+export async function readBody({ status, body }: Answer, maxBytes: number): Promise<Buffer | undefined> {
+  if (status !== 200 || maxBytes === 0) {
+    await body.dump({ limit: REDIRECT_BODY_BYTES });
+    return undefined;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined; // leaving the loop destroys the body
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 /** Where an answer redirects to; undefined when it is no redirect or names no web address. */
 export function redirectOf(answer: Pick<Answer, 'status' | 'headers' | 'url'>): URL | undefined {
   const location = answer.headers['location'];
@@ -109,8 +125,13 @@ export function redirectOf(answer: Pick<Answer, 'status' | 'headers' | 'url'>): 
   return plain ? url : undefined;
 }
 
-function withoutCredentials({ authorization: _, ...headers }: Headers): Headers {
-  return headers;
+/** The public address of the upstream is the upstream, too. */
+function atHome(url: URL | undefined, { url: own, publicUrl }: UpstreamTarget): URL | undefined {
+  return url?.origin === publicUrl && url !== undefined ? new URL(`${own}${url.pathname}${url.search}`) : url;
+}
+
+function withoutCredentials(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization'));
 }
 
 /** Once more when a kept connection turned out to be closed: GET and HEAD may be repeated (RFC 9110, 9.2.2). */
