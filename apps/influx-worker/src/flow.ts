@@ -15,7 +15,7 @@ export interface FlowOptions {
   /** Age of the newest event of the last batch when asked, milliseconds; undefined before the first. */
   lagMs(): number | undefined;
   log: Logger;
-  intervalMs?: number;
+  intervalMs: number;
   queues?: readonly string[];
 }
 
@@ -28,16 +28,14 @@ export interface Flow {
 /** The queues that a sample is of: each worker's, each worker's dead letters, and what no queue would take. */
 export const SAMPLED: readonly string[] = [...WORKERS.map(queueOf), ...WORKERS.map(deadQueueOf), UNROUTED];
 
-const INTERVAL_MS = 10_000;
-
 /**
- * Every ten seconds one point for each queue, `queue,queue=weir.redis messages=…,consumers=…`, and one for this worker,
+ * At every interval one point for each queue, `queue,queue=weir.redis messages=…,consumers=…`, and one for this worker,
  * `worker,worker=influx lagMs=…`. `messages` are those ready to be delivered, as a passive declare counts them.
  *
  * Nothing waits for it: a sample that cannot be taken or stored is left out, with one line of log for each new reason.
  */
 export function createFlow(options: FlowOptions): Flow {
-  const { log, database, queues = SAMPLED, intervalMs = INTERVAL_MS } = options;
+  const { log, database, queues = SAMPLED, intervalMs } = options;
   let link: Link | undefined;
   let connection: Connection | undefined;
   let server: Server | undefined;

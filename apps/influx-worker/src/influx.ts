@@ -9,7 +9,7 @@
  * is looked for at its own time: the same (source, id) with another time is another point.
  */
 import type { WeirEvent } from '@weir/events';
-import { httpUrl, integer, text, variable } from '@weir/service';
+import { httpUrl, integer, milliseconds, text, variable } from '@weir/service';
 import type { Config, Variables } from '@weir/service';
 import { workerVariables } from '@weir/worker';
 import type { Refused, Worker, WorkerDefinition } from '@weir/worker';
@@ -45,6 +45,9 @@ const variables = {
   INFLUX_FLOW_DATABASE: variable(databaseName().default('weir_flow'), {
     description: "Database (bucket) of the samples of Weir's own queues. Created on 1.x when it is missing.",
   }),
+  INFLUX_FLOW_INTERVAL_MS: variable(milliseconds(100).default(10_000), {
+    description: 'Time between two samples of the queues, milliseconds.',
+  }),
   INFLUX_TAG_VALUES: variable(integer(1, 100_000, 'values').default(1000), {
     description: 'The most distinct values of any one tag; further ones are counted as `other`.',
   }),
@@ -78,6 +81,7 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     amqpUrl: config.AMQP_URL,
     influx: options,
     database: config.INFLUX_FLOW_DATABASE,
+    intervalMs: config.INFLUX_FLOW_INTERVAL_MS,
     lagMs: () => newestMs && Math.max(0, Date.now() - newestMs),
     log,
   });

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createEvent } from '@weir/events';
 import type { WeirEvent } from '@weir/events';
 import { readConfig } from '@weir/service';
-import { startInfluxdb, temporaryDirectory } from '@weir/testing';
-import type { PrivateServer } from '@weir/testing';
+import { testServers } from '@weir/testing';
 import type { Worker } from '@weir/worker';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -11,10 +10,10 @@ import { influxWorker } from './influx';
 import { connectServer } from './server';
 import type { Rows, Server } from './server';
 
-/** An InfluxDB of a test file's own, and workers on databases of their own in it. */
+/** The InfluxDB of the test run, and workers on databases of their own in it. */
 export interface TestStore {
-  influxdb: PrivateServer;
-  /** A name that no other test uses. */
+  url: string;
+  /** A name that no other test uses; dropped with the store. */
   database(): string;
   /** A worker on that database, not connected yet; closed with the store. */
   worker(database: string, env?: Record<string, string>): Worker;
@@ -26,18 +25,18 @@ export interface TestStore {
 }
 
 export async function openTestStore(): Promise<TestStore> {
-  const directory = await temporaryDirectory();
-  const influxdb = await startInfluxdb({ dir: `${directory.path}/influxdb` });
+  const url = await testServers().influx();
+  const databases: string[] = [];
   const log = pino({ level: 'silent' });
   const releases: (() => unknown)[] = [];
 
   const server = async () => {
-    const connected = await connectServer({ url: influxdb.url });
+    const connected = await connectServer({ url });
     releases.push(() => connected.close());
     return connected;
   };
   const query = async (database: string, statements: string) => {
-    const asked = await connectServer({ url: influxdb.url });
+    const asked = await connectServer({ url });
     const rows: Rows[] = [];
     for await (const some of asked.query(database, statements)) rows.push(some);
     asked.close();
@@ -45,12 +44,16 @@ export async function openTestStore(): Promise<TestStore> {
   };
 
   return {
-    influxdb,
-    database: () => `weir_test_${randomUUID().slice(0, 8)}`,
+    url,
+    database() {
+      const name = `weir_test_${randomUUID().slice(0, 8)}`;
+      databases.push(name);
+      return name;
+    },
     worker(database, env = {}) {
       const config = readConfig(influxWorker.variables, {
         AMQP_URL: 'amqp://127.0.0.1:9', // no broker: samples of the flow are left out
-        INFLUX_URL: influxdb.url,
+        INFLUX_URL: url,
         INFLUX_DATABASE: database,
         INFLUX_FLOW_DATABASE: `${database}_flow`,
         ...env,
@@ -67,8 +70,8 @@ export async function openTestStore(): Promise<TestStore> {
     server,
     async close() {
       for (const release of releases) await release();
-      await influxdb.stop();
-      await directory.remove();
+      const drops = databases.flatMap((name) => [name, `${name}_flow`]).map((name) => `DROP DATABASE "${name}"`);
+      if (drops.length > 0) await query('', drops.join(';'));
     },
   };
 }

@@ -18,3 +18,5 @@ export { findServers } from './servers/find';
 export type { FindOptions } from './servers/find';
 export { installPackages, missingPackages } from './servers/packages';
 export type { DebianPackage, InstallOptions } from './servers/packages';
+export { panelsOf, queriesOf, readDashboards, substituted } from './grafana/queries';
+export type { Dashboard, DashboardQuery, Panel, Substitutions } from './grafana/queries';
