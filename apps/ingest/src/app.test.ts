@@ -1,0 +1,248 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { queueOf } from '@weir/bus';
+import { identityKey, type WeirEvent } from '@weir/events';
+import { createHealth, readConfig, type Context } from '@weir/service';
+import { isolated, temporaryDirectory, until, type Isolated } from '@weir/testing';
+import { connect, type ChannelModel } from 'amqplib';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { start } from './app';
+import { variables } from './config';
+
+const KEY = 'secret';
+const HASH = createHash('sha256').update(KEY).digest('hex');
+
+let broker: Isolated;
+let connection: ChannelModel;
+let relay: Relay;
+let spool: Awaited<ReturnType<typeof temporaryDirectory>>;
+const stops: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  broker = await isolated.amqp();
+  relay = await relayTo(broker.url);
+  spool = await temporaryDirectory();
+  connection = await connect(broker.url);
+});
+
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+  await connection.close();
+  await relay.close();
+  await broker.remove();
+  await spool.remove();
+});
+
+describe('ingest', () => {
+  test('answers 202 when the broker has the event, and every worker has it in its queue', async () => {
+    const ingest = await running();
+    await until(async () => (await ingest.post(pull('first'))).json['status'] === 'confirmed');
+    const reply = await ingest.post([pull('a'), { type: 'io.weir.pull', data: {} }, pull('b')]);
+    expect(reply).toMatchObject({ status: 202, json: { accepted: 2, refused: 1 } });
+    for (const worker of ['redis', 'influx', 'mongo']) await arrived(['first', 'a', 'b'], worker);
+  });
+
+  test('the same event posted twice is one identity for every store', async () => {
+    const ingest = await running();
+    await ingest.post(pull('twice'));
+    await ingest.post(pull('twice'));
+    const bare = { type: 'io.weir.view', data: { resource: 'file/1' } };
+    await ingest.post(bare, { 'idempotency-key': 'once' });
+    await ingest.post(bare, { 'idempotency-key': 'once' });
+    const events: WeirEvent[] = [];
+    await until(async () => events.push(...(await take(queueOf('redis')))) >= 4);
+    expect(new Set(events.map(identityKey)).size).toBe(2);
+  });
+
+  test('starts and answers 202 with the broker down, and delivers when it is back', async () => {
+    relay.cut();
+    const ingest = await running();
+    const ids = Array.from({ length: 50 }, () => randomUUID());
+    for (const id of ids.slice(0, 10)) {
+      expect(await ingest.post(pull(id))).toMatchObject({ status: 202, json: { id, status: 'spooled' } });
+    }
+    const batch = await ingest.post(ids.slice(10).map(pull));
+    expect(batch).toMatchObject({ status: 202, json: { accepted: 40, refused: 0 } });
+    expect(await ingest.readiness()).toMatchObject({ ready: true });
+
+    relay.mend();
+    expect(await arrived(ids)).toEqual(new Set(ids));
+  });
+
+  test('keeps what is in flight when the broker goes away in the middle', async () => {
+    const ingest = await running();
+    await until(async () => (await ingest.post(pull('first'))).json['status'] === 'confirmed');
+    const ids = Array.from({ length: 40 }, () => randomUUID());
+    const posts = ids.map(async (id, index) => {
+      if (index === 20) relay.cut();
+      return ingest.post(pull(id));
+    });
+    for (const reply of await Promise.all(posts)) expect(reply.status).toBe(202);
+    relay.mend();
+    await arrived(ids);
+  });
+
+  test('what was spooled before a restart is delivered after it', async () => {
+    relay.cut();
+    const first = await running();
+    expect(await first.post(pull('kept'))).toMatchObject({ json: { status: 'spooled' } });
+    await first.stop();
+    relay.mend();
+    await running();
+    expect(await arrived(['kept'])).toEqual(new Set(['kept']));
+  });
+
+  test('answers 503 with Retry-After when the spool is full, says so in its readiness, and loses nothing it took', async () => {
+    relay.cut();
+    const ingest = await running({ SPOOL_BYTES: String(1024 * 1024) });
+    const accepted: string[] = [];
+    let full: Reply | undefined;
+    for (let round = 0; round < 40 && !full; round += 1) {
+      const ids = Array.from({ length: 5 }, () => randomUUID());
+      const reply = await ingest.post(ids.map((id) => pull(id, 'x'.repeat(50_000))));
+      for (const { id, status } of reply.json.results ?? []) if (status === 'spooled') accepted.push(String(id));
+      if (reply.status !== 202) full = reply;
+    }
+    expect(full).toMatchObject({
+      status: 503,
+      json: { detail: expect.stringContaining('The spool is full') as string },
+    });
+    expect(full?.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await ingest.readiness()).toMatchObject({ ready: false });
+
+    relay.mend();
+    expect(await arrived(accepted)).toEqual(new Set(accepted));
+    await until(async () => (await ingest.readiness()).ready);
+  });
+
+  test('keeps the spool to itself: folder 0700, files 0600', async () => {
+    relay.cut();
+    const ingest = await running();
+    await ingest.post(pull('private'));
+    expect((await stat(spool.path)).mode & 0o077).toBe(0);
+    for (const name of await readdir(spool.path)) {
+      const file = await stat(`${spool.path}/${name}`);
+      if (name.endsWith('.spool')) expect(file.mode & 0o777).toBe(0o600);
+    }
+  });
+
+  test('reports every mistake in its configuration at once', () => {
+    const env = { INGEST_PORT: '99999', INGEST_KEYS: 'a:b', AMQP_URL: 'http://x', SPOOL_BYTES: 'much' };
+    expect(() => readConfig(variables, env)).toThrow(
+      /5 mistakes[^]*INGEST_PORT[^]*INGEST_KEYS[^]*AMQP_URL[^]*SPOOL_DIR[^]*SPOOL_BYTES/,
+    );
+    expect(() => readConfig(variables, { SPOOL_DIR: '/tmp/x' })).toThrow(/INGEST_KEYS: is missing/);
+  });
+});
+
+interface Reply {
+  status: number;
+  headers: Headers;
+  json: Record<string, unknown> & { results?: Record<string, unknown>[] };
+}
+
+/** Ingest as `runApp` would run it, on a free port, with the relay as its broker. */
+async function running(env: Record<string, string> = {}) {
+  const config = readConfig(variables, {
+    INGEST_PORT: '0', INGEST_KEYS: `test:${HASH}`, AMQP_URL: relay.url, SPOOL_DIR: spool.path, ...env,
+  }); // prettier-ignore
+  const health = createHealth();
+  const releases: (() => unknown)[] = [];
+  let port = 0;
+  const log = pino(
+    { level: 'info' },
+    { write: (line: string) => (port ||= (JSON.parse(line) as { port?: number }).port ?? 0) },
+  );
+  const aborter = new AbortController();
+  const context: Context = {
+    name: 'ingest', version: '0', host: '127.0.0.1', log, metrics: new Registry(), health, signal: aborter.signal,
+    onStop: (_what, release) => void releases.unshift(release),
+  }; // prettier-ignore
+  await start(config, context);
+  const stop = async () => {
+    for (const release of releases.splice(0)) await release();
+  };
+  stops.push(stop);
+  const post = async (body: unknown, headers: Record<string, string> = {}): Promise<Reply> => {
+    const response = await fetch(`http://127.0.0.1:${port}/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, headers: response.headers, json: (await response.json()) as Reply['json'] };
+  };
+  return { post, stop, readiness: () => health.readiness() };
+}
+
+function pull(id: string, note = ''): object {
+  return {
+    specversion: '1.0',
+    id,
+    source: '/test',
+    type: 'io.weir.pull',
+    time: new Date().toISOString(),
+    data: { repository: 'a/b', note },
+  };
+}
+
+/** Waits until all of these are in a worker's queue; gives all that were. */
+async function arrived(ids: readonly string[], worker = 'redis'): Promise<Set<string>> {
+  const seen = new Set<string>();
+  await until(async () => {
+    for (const { id } of await take(queueOf(worker))) seen.add(id);
+    return ids.every((id) => seen.has(id));
+  });
+  return seen;
+}
+
+/** Everything in a queue, which is not there before ingest has connected for the first time. */
+async function take(queue: string): Promise<WeirEvent[]> {
+  const events: WeirEvent[] = [];
+  const channel = await connection.createChannel();
+  channel.on('error', () => {});
+  for (;;) {
+    const message = await channel.get(queue, { noAck: true });
+    if (!message) return channel.close().then(() => events);
+    events.push(JSON.parse(message.content.toString()) as WeirEvent);
+  }
+}
+
+interface Relay {
+  url: string;
+  cut(): void;
+  mend(): void;
+  close(): Promise<void>;
+}
+
+/** Stands between ingest and the broker that all tests share, so that it can be down for one of them. */
+async function relayTo(url: string): Promise<Relay> {
+  const target = new URL(url);
+  const open = new Set<Socket>();
+  let whole = true;
+  const server: Server = createServer((client) => {
+    if (!whole) return client.destroy();
+    const upstream = connectTcp(Number(target.port), target.hostname);
+    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+      open.add(socket);
+      socket.on('error', () => {}).on('close', () => (open.delete(socket), other.destroy()));
+      socket.pipe(other);
+    }
+  }); // prettier-ignore
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const through = new URL(url);
+  through.port = String((server.address() as AddressInfo).port);
+  const cut = () => {
+    whole = false;
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    url: through.toString(),
+    cut,
+    mend: () => void (whole = true),
+    close: () => (cut(), new Promise((resolve) => server.close(() => resolve()))),
+  };
+}
