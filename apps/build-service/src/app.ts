@@ -27,11 +27,6 @@ const CONNECTIONS = 1024;
 /** Starts the service with its events on the bus. */
 export async function start(config: Config<typeof variables>, context: Context): Promise<void> {
   const { log, metrics } = context;
-  if (config.BUILD_KEYS.length === 0 && !config.BUILD_ANONYMOUS)
-    throw new ConfigError([
-      { variable: 'BUILD_KEYS', message: 'names no key. Give one, or let everybody build with BUILD_ANONYMOUS=true' },
-    ]);
-
   const publisher = createPublisher({
     url: config.AMQP_URL, spoolDir: config.SPOOL_DIR, spoolBytes: config.SPOOL_BYTES, name: 'build-service', log, metrics,
   }); // prettier-ignore
@@ -51,6 +46,11 @@ export async function serve(
   publisher: JobsOptions['publisher'],
 ): Promise<number> {
   const { log, metrics, health } = context;
+  if (config.BUILD_KEYS.length === 0 && !config.BUILD_ANONYMOUS)
+    throw new ConfigError([
+      { variable: 'BUILD_KEYS', message: 'names no key. Give one, or let everybody build with BUILD_ANONYMOUS=true' },
+    ]);
+
   const work = await openWorkDir(config.WORK_DIR);
   context.onStop('work directory', work.unlock);
   const insecure = config.INSECURE_REGISTRIES.map((host) => host.toLowerCase());

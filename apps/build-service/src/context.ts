@@ -18,7 +18,8 @@ const PATH_BYTES = 1024;
 const DEPTH = 64;
 const FILES = new Set(['File', 'OldFile', 'ContiguousFile']);
 const GZIP = Buffer.from([0x1f, 0x8b]);
-const USTAR_OFFSET = 257;
+const BLOCK = 512;
+const NO_ARCHIVE = invalid(FIELD, 'must be a tar archive, plain or compressed with gzip');
 
 /**
  * Unpacks an uploaded tar (plain or gzip) into a new directory, and refuses it as a whole when any entry could reach
@@ -31,10 +32,7 @@ const USTAR_OFFSET = 257;
  * @throws Refusal naming the entry.
  */
 export async function unpackContext(tarPath: string, dir: string, limits: ContextLimits): Promise<void> {
-  const magic = await firstBytes(tarPath, 512);
-  const gzip = magic.subarray(0, 2).equals(GZIP);
-  if (!gzip && magic.subarray(USTAR_OFFSET, USTAR_OFFSET + 5).toString('latin1') !== 'ustar')
-    throw invalid(FIELD, 'must be a tar archive, plain or compressed with gzip');
+  const gzip = (await firstBytes(tarPath, GZIP.length)).equals(GZIP);
   await mkdir(dir, { mode: 0o700 });
 
   let refusal: Error | undefined;
@@ -58,11 +56,13 @@ export async function unpackContext(tarPath: string, dir: string, limits: Contex
   });
 
   const source = createReadStream(tarPath);
-  const counted = countBytes(limits.bytes, () => refusal);
+  let over = false;
+  unpack.on('eof', () => (over = true));
+  const gate = createGate(limits.bytes, { refusal: () => refusal, over: () => over });
   try {
     // Unpack is a stream in all but name: it has write, end and the events, which is what pipeline needs.
     const sink = unpack as unknown as NodeJS.WritableStream;
-    await (gzip ? pipeline(source, createGunzip(), counted, sink) : pipeline(source, counted, sink));
+    await (gzip ? pipeline(source, createGunzip(), gate, sink) : pipeline(source, gate, sink));
   } catch (error) {
     if (error instanceof Refusal) throw error;
     throw refusal ?? invalid(FIELD, `cannot be unpacked: ${tidy((error as Error).message, dir)}`);
@@ -109,21 +109,38 @@ function checkSymbolicLink(path: string, target: string): Refusal | undefined {
   return climbs > depth ? refuse(path, 'is a symbolic link out of the context') : undefined;
 }
 
-/** Passes bytes on; stops the whole pipeline once an entry was refused or too much came out of the decompressor. */
-function countBytes(limit: number, refusal: () => Error | undefined): Transform {
-  let bytes = 0;
+/**
+ * Stands between the bytes and tar. It stops everything once an entry was refused or too much came out of the
+ * decompressor; it lets nothing through but tar, because tar itself would decompress what it recognises, uncounted; and
+ * it drops what follows the end of the archive, because tar keeps that in memory.
+ */
+function createGate(limit: number, archive: { refusal: () => Error | undefined; over: () => boolean }): Transform {
   // Headers and padding are part of the stream but not of the content: a margin of one half is more than they take,
   // except in an archive of very many empty files, for which the limit on entries is there.
   const streamLimit = limit * 1.5 + 16 * 1024 * 1024;
+  let bytes = 0;
+  let start: Buffer | undefined = Buffer.alloc(0);
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      const error =
-        refusal() ?? (bytes > streamLimit ? tooLarge(FIELD, `must unpack to at most ${limit} bytes`) : null);
-      if (error) done(error);
-      else done(null, chunk);
+      if (archive.refusal()) return done(archive.refusal());
+      if (bytes > streamLimit) return done(tooLarge(FIELD, `must unpack to at most ${limit} bytes`));
+      if (archive.over()) return done();
+      if (!start) return done(null, chunk);
+      start = Buffer.concat([start, chunk]);
+      if (start.length < BLOCK) return done();
+      if (!isTar(start)) return done(NO_ARCHIVE);
+      this.push(start);
+      start = undefined;
+      done();
     },
+    flush: (done) => done(start ? NO_ARCHIVE : null),
   });
+}
+
+/** A first header of the ustar, pax or GNU form: all three have the same word at the same place. */
+function isTar(start: Buffer): boolean {
+  return start.subarray(257, 262).toString('latin1') === 'ustar' && !start.subarray(0, GZIP.length).equals(GZIP);
 }
 
 function isMeta(entry: ReadEntry): boolean {

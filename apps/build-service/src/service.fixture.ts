@@ -140,7 +140,7 @@ export function archive(entries: readonly RawEntry[]): Buffer {
   const blocks = entries.flatMap(({ path, type, content = '', linkpath, size }) => {
     const body = Buffer.from(content);
     const header = new tar.Header({
-      path, type: type as 'File', mode: 0o644, uid: 0, gid: 0, size: size ?? body.length, mtime: new Date(0),
+      path, type: type as 'File', mode: 0o755, uid: 0, gid: 0, size: size ?? body.length, mtime: new Date(0),
       ...(linkpath !== undefined && { linkpath }),
     }); // prettier-ignore
     const block = Buffer.alloc(512);

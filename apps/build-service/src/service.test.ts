@@ -1,7 +1,9 @@
 import { startRegistry, type PrivateServer } from '@weir/testing';
 import { checkEvent } from '@weir/events';
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { buildForm, keys, sha256, startService, startTarPit, temporaryDirectory, until, type Json, type Service } from './service.fixture'; // prettier-ignore
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -36,6 +38,19 @@ async function pulled(
   expect(response.status).toBe(200);
   const text = await response.text();
   return { text, json: JSON.parse(text) as Json, digest: `sha256:${sha256(text)}` };
+}
+
+/** A program of this machine with the libraries it needs, for an image that starts FROM scratch. */
+async function program(path: string): Promise<Record<string, Buffer>> {
+  const { stdout } = await promisify(execFile)('ldd', [path]);
+  const paths = [await realpath(path), ...[...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, library]) => library ?? '')];
+  return Object.fromEntries(await Promise.all(paths.map(async (name) => [name.slice(1), await readFile(name)])));
+}
+
+async function commandLines(): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => ''));
+  return (await Promise.all(lines)).map((line) => line.split('\0').join(' ').trim());
 }
 
 const eventsOf = (id: unknown) => service.events.filter((event) => event.id.startsWith(String(id)));
@@ -137,6 +152,21 @@ describe('a build', () => {
     await service.ended(path);
     expect(eventsOf(body['id']).map(({ data }) => data['outcome'])).toEqual([undefined, 'cancelled']);
     expect((await service.call('DELETE', path)).status).toBe(200); // once more is no harm
+  });
+
+  it('is cancelled in the middle of a RUN instruction, with what that has started and hidden', async () => {
+    const seconds = String(100_000 + Math.floor(Math.random() * 100_000)); // an argument that only this sleep has
+    const run = `RUN ["${await realpath('/usr/bin/setsid')}", "${await realpath('/bin/sleep')}", "${seconds}"]`;
+    const files = { ...(await program('/bin/sleep')), ...(await program('/usr/bin/setsid')) };
+    const form = await buildForm(
+      { image: `${host}/acme/run:1` },
+      { ...files, Dockerfile: `FROM scratch\nCOPY . /\n${run}\n` },
+    );
+    const path = (await service.call('POST', '/builds', { form })).headers.get('location') ?? '';
+    await until(async () => (await commandLines()).some((line) => line.endsWith(`sleep ${seconds}`)));
+    expect((await service.call('DELETE', path)).body['state']).toBe('cancelled');
+    expect((await commandLines()).filter((line) => line.includes(seconds))).toEqual([]);
+    await service.ended(path);
   });
 });
 
