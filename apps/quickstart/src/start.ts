@@ -59,7 +59,7 @@ async function showRunning(folder: Folder, run: Run, options: Options, process: 
     return 1;
   }
   process.stdout.write(`Weir runs already (process ${now.supervisor.pid}); npm stop ends it.\n`);
-  process.stdout.write(`${renderTable(now.rows)}\n${now.hints.join('\n')}\n`);
+  process.stdout.write(`${renderTable(now.rows, process.stdout.columns)}\n${now.hints.join('\n')}\n`);
   if (options.demo && !now.demo)
     process.stdout.write('It runs without the demo: npm stop, then npm start -- --demo.\n');
   return 0;
@@ -113,7 +113,7 @@ async function follow(
           process.stderr.write(`${message.text}\n`);
           return;
         case 'ready':
-          screen.line(`${renderTable(message.rows)}\n${message.hints.join('\n')}`);
+          screen.line(`${renderTable(message.rows, process.stdout.columns)}\n${message.hints.join('\n')}`);
           screen.line(`Ready after ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
           if (options.detach) {
             done = 0;

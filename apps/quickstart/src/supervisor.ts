@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ConfigError, StartError } from '@weir/service';
 import { passedOn } from './apps';
 import type { AppPart, Wiring } from './apps';
@@ -108,7 +108,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     mustGoOn();
     const bounding = setInterval(() => parts.apps.forEach(({ name }) => boundLog(logPath(folder, name))), LOG_CHECK_MS);
     atEnd('demo', () => clearInterval(bounding));
-    const rows = rowsOf(servers, parts.apps, ports, settings);
+    const rows = rowsOf(servers, parts.apps, ports, task);
     writeEndpoints(folder, endpoints);
     runFile.set({ state: 'ready', rows });
     return {
@@ -221,7 +221,7 @@ async function findServers(
       await server.stop();
       task.runFile.record(server.what, 'server', []);
     });
-    task.progress(`${server.what}: ${server.note}`);
+    task.progress(`${server.what}: ${shortened(server.note, task.folder)}`);
   }
   return servers;
 }
@@ -260,7 +260,7 @@ function rowsOf(
   servers: readonly RunningServer[],
   apps: readonly AppPart[],
   ports: ReadonlyMap<string, number>,
-  settings: Settings,
+  { settings, folder }: Task,
 ): Row[] {
   return [
     ...apps.flatMap(({ name, portVariable, about }) =>
@@ -275,8 +275,18 @@ function rowsOf(
           ]
         : [],
     ),
-    ...servers.map(({ what, url, found, note }) => ({ what, where: withoutCredentials(url), found, why: note })),
+    ...servers.map(({ what, url, found, note }) => ({
+      what,
+      where: withoutCredentials(url),
+      found,
+      why: shortened(note, folder),
+    })),
   ];
+}
+
+/** A note with paths as short as a person at the repository's root would write them. */
+function shortened(note: string, folder: Folder): string {
+  return note.replaceAll(folder.root, relative(process.cwd(), folder.root) || '.');
 }
 
 /** Where to reach what listens on `host` from this machine. */

@@ -64,15 +64,17 @@ const organizationAt = (count: number) => ORGANIZATIONS[count % ORGANIZATIONS.le
 const imageAt = (count: number) =>
   demoImages[count % demoImages.length] ?? (demoImages[0] as (typeof demoImages)[number]);
 
-/** One pull a turn, by changing clients, of changing images; every fourth is anonymous, and every sixth turn is a mere check. */
+/**
+ * One pull a turn. Clients, images, platforms and organizations change at paces that have no common factor, so that
+ * every combination comes; every seventh is anonymous, and every eleventh turn is a mere check.
+ */
 function pulls({ gateway }: DemoRequest, signal: AbortSignal) {
   return async (count: number): Promise<void> => {
     const image = imageAt(count);
-    const platform = image.platforms[(count >> 1) % image.platforms.length] ?? 'linux/amd64';
-    const userAgent = USER_AGENTS[(count * 3) % USER_AGENTS.length] ?? USER_AGENTS[0];
-    const anonymous = count % 4 === 3;
-    const who: Puller = { userAgent, platform, ...(anonymous ? {} : { login: loginOf(organizationAt(count >> 2)) }) };
-    if (count % 6 === 5) await check(gateway, image, who, signal);
+    const platform = image.platforms[(count >> 2) % image.platforms.length] ?? 'linux/amd64';
+    const userAgent = USER_AGENTS[count % USER_AGENTS.length] ?? USER_AGENTS[0];
+    const who: Puller = { userAgent, platform, ...(count % 7 === 6 ? {} : { login: loginOf(organizationAt(count)) }) };
+    if (count % 11 === 10) await check(gateway, image, who, signal);
     else await pull(gateway, image, who, signal);
   };
 }
