@@ -1,4 +1,4 @@
 import { runCommand } from './commands';
-import { weir } from './weir';
 
-void runCommand(weir(), __filename, process, process.env).then((code) => process.exit(code));
+const weir = async () => (await import('./weir.js')).weir();
+void runCommand(weir, __filename, process, process.env).then((code) => process.exit(code));

@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  await quickstart('stop');
+  if (existsSync(join(home, 'run.json'))) await quickstart('stop');
   rmSync(home, { recursive: true, force: true });
 });
 

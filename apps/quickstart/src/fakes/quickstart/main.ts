@@ -44,7 +44,7 @@ async function fakeServer(run: string): Promise<RunningServer> {
 const fakeApp = { file: program, about: 'a fake' };
 
 void runCommand(
-  {
+  async () => ({
     findServers: async () => [await fakeServer(process.env['WEIR_RUN'] ?? '')],
     apps: [
       {
@@ -58,7 +58,7 @@ void runCommand(
       { ...fakeApp, name: 'fake-worker', stage: 'worker', environment: () => ({}), passes: [] },
     ],
     demo: { prepare: async () => ({}), start: () => ({ stop: async () => {} }) },
-  },
+  }),
   __filename,
   process,
   process.env,
