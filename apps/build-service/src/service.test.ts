@@ -162,7 +162,9 @@ describe('a build', () => {
       { image: `${host}/acme/run:1` },
       { ...files, Dockerfile: `FROM scratch\nCOPY . /\n${run}\n` },
     );
-    const path = (await service.call('POST', '/builds', { form })).headers.get('location') ?? '';
+    const posted = await service.call('POST', '/builds', { form });
+    expect(posted.body).toMatchObject({ joined: false });
+    const path = posted.headers.get('location') ?? '';
     await until(async () => (await commandLines()).some((line) => line.endsWith(`sleep ${seconds}`)));
     expect((await service.call('DELETE', path)).body['state']).toBe('cancelled');
     expect((await commandLines()).filter((line) => line.includes(seconds))).toEqual([]);

@@ -64,7 +64,10 @@ function readParts(request: IncomingMessage, path: string, limits: UploadLimits)
       form.destroy();
       void Promise.allSettled([build, context]).then(() => reject(error));
     };
-    const cutOff = (): void => fail(invalid('body', 'ended before the form was complete'));
+    const cutOff = (): void => {
+      // A request closes when all of it has been read, too; whether the form was complete then, the form says.
+      if (!request.complete) fail(invalid('body', 'ended before the form was complete'));
+    };
 
     form.on('field', (name, value, { valueTruncated }) => {
       if (name !== 'build') fail(wrongPart(name));
