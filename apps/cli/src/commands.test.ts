@@ -165,7 +165,7 @@ describe('weir tail', () => {
       .stdout()
       .replace(/\u001b\[\d+m/g, '')
       .trim()
-      .split('\n'); // eslint-disable-line no-control-regex
+      .split('\n');
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatch(
       /^\d\d:\d\d:\d\d\.\d{3} {2}pull +library\/alpine:3\.20 {2}arm64 {2}example\.com {2}docker\/27\.1\.1 {2}\/t id-1$/,
