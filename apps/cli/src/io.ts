@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import Table from 'cli-table3';
 import pc from 'picocolors';
 
 /** The world as a command sees it; tests give another one. */
@@ -56,4 +57,17 @@ export function clean(text: unknown, max = 200): string {
     '\ufffd',
   );
   return line.length > max ? `${line.slice(0, max - 1)}…` : line;
+}
+
+/** A table without lines between its rows. `lastWidth` wraps the last column there; numbers stand on the right. */
+export function table(head: string[], rows: readonly (string | number)[][], lastWidth?: number): string {
+  const made = new Table({
+    head,
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    style: { head: [], border: [] },
+    colAligns: head.map((_, column) => (rows.some((row) => typeof row[column] === 'number') ? 'right' : 'left')),
+    ...(lastWidth === undefined ? {} : { colWidths: [...head.slice(1).map(() => null), lastWidth], wordWrap: true }),
+  });
+  made.push(...rows.map((row) => [...row]));
+  return made.toString();
 }

@@ -64,7 +64,7 @@ describe('ingest', () => {
     for (const id of ids.slice(0, 10)) {
       expect(await ingest.post(pull(id))).toMatchObject({ status: 202, json: { id, status: 'spooled' } });
     }
-    const batch = await ingest.post(ids.slice(10).map(pull));
+    const batch = await ingest.post(ids.slice(10).map((id) => pull(id)));
     expect(batch).toMatchObject({ status: 202, json: { accepted: 40, refused: 0 } });
     expect(await ingest.readiness()).toMatchObject({ ready: true });
 
@@ -223,7 +223,7 @@ async function relayTo(url: string): Promise<Relay> {
   const open = new Set<Socket>();
   let whole = true;
   const server: Server = createServer((client) => {
-    if (!whole) return client.destroy();
+    if (!whole) return void client.destroy();
     const upstream = connectTcp(Number(target.port), target.hostname);
     for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
       open.add(socket);

@@ -1,10 +1,9 @@
 import { deadQueueOf, WORKERS } from '@weir/bus';
 import { Command, InvalidArgumentError } from 'commander';
-import Table from 'cli-table3';
 import { withBroker } from '../broker';
 import { peek, type DeadLetter } from '../dead-letters';
 import { amqpUrl } from '../endpoints';
-import { clean, colours, forPeople, print, type Io } from '../io';
+import { clean, colours, forPeople, print, table, type Io } from '../io';
 
 interface Options {
   worker?: string[];
@@ -46,7 +45,7 @@ export function deadLettersCommand(io: Io): Command {
       }
       const letters = looks.flatMap((look) => look.letters);
       if (!forPeople(io, options)) return print(io.stdout, JSON.stringify(letters));
-      if (letters.length > 0) await print(io.stdout, table(io, letters));
+      if (letters.length > 0) await print(io.stdout, tableOf(io, letters));
       for (const { worker, there, letters } of looks) {
         if (there !== undefined) await print(io.stdout, `${clean(worker)}: ${letters.length} of ${there}`);
       }
@@ -54,19 +53,16 @@ export function deadLettersCommand(io: Io): Command {
   return new Command('dead-letters').description('look at what the workers could not take').addCommand(list);
 }
 
-function table(io: Io, letters: readonly DeadLetter[]): string {
+function tableOf(io: Io, letters: readonly DeadLetter[]): string {
   const paint = colours(io);
-  // The error has what the other columns leave of the terminal.
-  const width = Math.max(20, (io.stdout.columns ?? 120) - 110);
-  const rows = new Table({
-    head: ['worker', 'parked', 'reason', 'type', 'id', 'error'],
-    style: { head: [], border: [] },
-  });
-  for (const { worker, time, reason, event, error } of letters) {
+  // The error has what the other columns, at their widest, leave of the terminal.
+  const width = Math.max(30, (io.stdout.columns ?? 120) - 110);
+  const rows = letters.map(({ worker, time, reason, event, error }) => {
     const [type, id] = [clean(event?.type ?? '', 24), clean(event?.id ?? '', 36)];
-    rows.push([clean(worker, 16), clean(time, 19), paint.yellow(clean(reason, 20)), type, id, clean(error, width)]);
-  }
-  return rows.toString();
+    const parked = clean(time).replace(/\.\d+Z$/, 'Z');
+    return [clean(worker, 16), parked, paint.yellow(clean(reason, 20)), type, id, clean(error, 500)];
+  });
+  return table(['worker', 'parked', 'reason', 'type', 'id', 'error'], rows, width);
 }
 
 function limit(text: string): number {

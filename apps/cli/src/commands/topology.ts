@@ -1,10 +1,9 @@
 import { declareTopology, topology, WORKERS } from '@weir/bus';
 import type { ChannelModel } from 'amqplib';
 import { Command } from 'commander';
-import Table from 'cli-table3';
 import { replyText, withBroker } from '../broker';
 import { amqpUrl } from '../endpoints';
-import { CliError, colours, exitCodes, forPeople, print, type Io } from '../io';
+import { clean, CliError, colours, exitCodes, forPeople, print, table, type Io } from '../io';
 import { findTopology, type Found, type State } from '../found';
 
 interface Options {
@@ -41,7 +40,7 @@ export function topologyCommand(io: Io, exit: (code: number) => void): Command {
       });
       const ok = items.every(({ state }) => state === 'ok' || state === 'unseen');
       if (!ok) exit(exitCodes.found);
-      await print(io.stdout, forPeople(io, options) ? table(io, items) : JSON.stringify({ ok, items }));
+      await print(io.stdout, forPeople(io, options) ? tableOf(io, items) : JSON.stringify({ ok, items }));
     });
 }
 
@@ -56,20 +55,14 @@ async function declare(connection: ChannelModel, workers: readonly string[]): Pr
   }
 }
 
-function table(io: Io, items: readonly Found[]): string {
+function tableOf(io: Io, items: readonly Found[]): string {
   const paint = colours(io);
   const colour: Record<State, (text: string) => string> = {
     ok: paint.green, missing: paint.red, different: paint.red, denied: paint.yellow, unseen: paint.dim,
   }; // prettier-ignore
-  const rows = new Table({ head: ['what', 'name', 'state', 'ready', 'consumers'], style: { head: [], border: [] } });
-  for (const { what, name, state, ready, consumers, why } of items) {
-    rows.push([
-      what,
-      name,
-      colour[state](why === undefined ? state : `${state}: ${why}`),
-      ready ?? '',
-      consumers ?? '',
-    ]);
-  }
-  return rows.toString();
+  const rows = items.map(({ what, name, state, ready, consumers, why }) => {
+    const text = why === undefined ? state : `${state}: ${clean(why)}`;
+    return [what, name, colour[state](text), ready ?? '', consumers ?? ''];
+  });
+  return table(['what', 'name', 'state', 'ready', 'consumers'], rows);
 }
