@@ -27,6 +27,8 @@ export interface Collection {
   raws(): Iterable<Buffer>;
   /** Stores a new document. Throws CommandError: too large, too deep, bad `_id`, duplicate key, store full. */
   insert(raw: Buffer): void;
+  /** Stores a document in place of what is there under its `_id`, if anything is. */
+  overwrite(raw: Buffer): void;
   /** The documents that match, in the order of insertion. An `_id` that is asked for by value is looked up, not searched. */
   find(filter: Document, most?: number): Found[];
   replace(found: Found, document: Document): 'changed' | 'same';
@@ -115,6 +117,10 @@ export function createStore({ maxDocuments, maxBytes }: { maxDocuments: number; 
         reserve(bytes.length);
         eachIndex((index) => index.check(id, document));
         put(id, bytes, document);
+      },
+      overwrite(raw) {
+        const [bytes, document] = readForStorage(raw);
+        put(keyOf(document['_id']), bytes, document);
       },
       find(filter, most = Infinity) {
         const matches = matcherOf(filter);
@@ -230,9 +236,9 @@ function apply(store: Store, { change, namespace, document: raw }: Entry): void 
   if (change === 'r') return void store.drop(namespace);
   const collection = store.ensure(namespace);
   if (change === 'c') return;
+  if (change === 'p') return collection.overwrite(raw);
   const document = deserialize(raw);
-  if (change === 'p' || change === 'd') collection.remove({ id: keyOf(document['_id']) });
-  if (change === 'p') collection.insert(raw);
+  if (change === 'd') collection.remove({ id: keyOf(document['_id']) });
   if (change === 'i') collection.addIndex(document as IndexSpec);
   if (change === 'x') collection.dropIndex(String(document['name']));
 }

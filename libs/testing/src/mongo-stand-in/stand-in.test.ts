@@ -76,7 +76,7 @@ describe('keeping', () => {
     await first.stop();
 
     const after = await connected((await started({ dir })).url);
-    expect(await things(after).find().toArray()).toEqual([{ _id: 'three' }, { _id: 1, n: 7 }]);
+    expect(await things(after).find().toArray()).toEqual([{ _id: 1, n: 7 }, { _id: 'three' }]);
     await expect(things(after).insertOne({ _id: 9, n: 7 })).rejects.toMatchObject({ code: 11000 });
     expect((await after.db('test').listCollections().toArray()).map(({ name }) => name)).toEqual(['things', 'empty']);
     expect((await after.db().admin().listDatabases()).databases.map(({ name }) => name)).toEqual(['test']);
@@ -246,13 +246,11 @@ describe('failing on purpose', () => {
   test('failCommand makes the next commands of a name fail, as often as asked', async () => {
     const client = await connected((await started()).url);
     const fail = (data: object) =>
-      client
-        .db('admin')
-        .command({
-          configureFailPoint: 'failCommand',
-          mode: { times: 1 },
-          data: { failCommands: ['insert'], ...data },
-        });
+      client.db('admin').command({
+        configureFailPoint: 'failCommand',
+        mode: { times: 1 },
+        data: { failCommands: ['insert'], ...data },
+      });
     await fail({ errorCode: 189 });
     await expect(things(client).insertOne({ _id: 1 })).rejects.toMatchObject({ code: 189 });
     expect(await things(client).countDocuments()).toBe(0);
