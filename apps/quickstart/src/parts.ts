@@ -46,7 +46,8 @@ export interface DemoRequest {
   buildService: string;
   registry: string;
   ingestKey: string;
-  /** A key of the build-service for each organization of the demo. */
+  /** A key of the build-service that speaks for no organization, and one for each organization of the demo. */
+  buildKey: string;
   buildKeys: Readonly<Record<string, string>>;
   notice(text: string): void;
 }

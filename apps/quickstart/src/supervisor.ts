@@ -77,6 +77,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
   const up = async (): Promise<Up> => {
     const ports = await claimPorts(settings.HOST, wantedPorts(parts.apps, settings));
     const secrets = keepSecrets(folder);
+    task.progress('Looking for RabbitMQ, Redis, InfluxDB and MongoDB, or starting them');
     const servers = await whole(findServers(task, atEnd));
     const url = (key: RunningServer['key']): string | undefined => servers.find((server) => server.key === key)?.url;
     const buildKeys = task.demo ? newBuildKeys(ORGANIZATIONS) : {};
@@ -159,19 +160,9 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     return { UPSTREAM: settings.UPSTREAM ?? registry ?? DOCKER_HUB };
   };
 
-  const startDemo = (
-    { gateway, ingest, buildService, registry = '', ingestKey }: Endpoints,
-    buildKeys: Record<string, string>,
-  ): void => {
-    const running = parts.demo.start({
-      gateway,
-      ingest,
-      buildService,
-      registry,
-      ingestKey,
-      buildKeys,
-      notice: task.notice,
-    });
+  const startDemo = (endpoints: Endpoints, buildKeys: Record<string, string>): void => {
+    const { registry = '' } = endpoints; // without one, pullFrom has thrown
+    const running = parts.demo.start({ ...endpoints, registry, buildKeys, notice: task.notice });
     atEnd('demo', () => running.stop());
   };
 

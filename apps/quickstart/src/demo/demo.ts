@@ -18,7 +18,7 @@ const USER_AGENTS = [
 /** Pauses between the turns of each stream: a few events a second altogether, on a machine that has other work. */
 const PULL_EVERY_MS = 700;
 const SKOPEO_EVERY_MS = 20_000;
-const JOB_EVERY_MS = 12_000;
+const JOB_EVERY_MS = 8_000;
 const POST_EVERY_MS = 4_000;
 
 /** The demo of Weir: a few images in a registry of its own, and streams of pulls, checks, builds, mirrors and events. */
@@ -87,22 +87,23 @@ function skopeoPulls({ gateway }: DemoRequest, signal: AbortSignal) {
   };
 }
 
-/** Builds and mirrors by turns, each organization with a key of its own; a few names, so that the registry stays small. */
-function jobs({ buildService, registry, buildKeys }: DemoRequest, signal: AbortSignal) {
+/**
+ * A build and a mirror by turns, for nobody in particular and for each organization with a key of its own; under a
+ * few names, so that the registry stays small.
+ */
+function jobs({ buildService, registry, buildKey, buildKeys }: DemoRequest, signal: AbortSignal) {
   const host = new URL(registry).host;
+  const keys = [buildKey, ...Object.values(buildKeys)];
   return async (count: number): Promise<void> => {
-    const key = buildKeys[organizationAt(count)] ?? '';
-    const service = { url: buildService, key, signal };
-    const image = imageAt(count >> 1);
+    const pair = count >> 1;
+    const service = { url: buildService, key: keys[pair % keys.length] ?? buildKey, signal };
+    const image = imageAt(pair);
     if (count % 2 === 0) {
-      const platforms = count % 4 === 0 ? ['linux/amd64', 'linux/arm64'] : ['linux/amd64'];
-      await build(service, `${host}/demo/built-${(count >> 1) % 5}:latest`, platforms, `turn ${count}`);
+      const platforms = pair % 3 === 0 ? ['linux/amd64', 'linux/arm64'] : ['linux/amd64'];
+      await build(service, `${host}/demo/built-${pair % 5}:latest`, platforms, `turn ${count}`);
     } else {
-      await mirror(
-        service,
-        `${host}/${image.repository}:${image.tag}`,
-        `${host}/mirror/${image.repository}:${image.tag}`,
-      );
+      const source = `${host}/${image.repository}:${image.tag}`;
+      await mirror(service, source, `${host}/mirror/${image.repository}:${image.tag}`);
     }
   };
 }

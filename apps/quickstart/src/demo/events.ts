@@ -16,6 +16,8 @@ export function madeUpEvents(
     createEvent(`io.weir.${type}`, { demo: true, ...data }, { source: `/demo/${service}` });
   const scanned = { ...image, platform: turn % 2 ? 'linux/arm64' : 'linux/amd64', user };
   const busy = 4 + 3 * Math.sin(turn / 6);
+  // Every fifth turn the made-up service is down, and up again with the next.
+  const down = turn % 5 === 4;
   const events = [
     make('scan', 'scanner', scanned),
     make('scan.finished', 'scanner', {
@@ -24,8 +26,8 @@ export function madeUpEvents(
       durationMs: 900 + (turn % 5) * 250,
     }),
     make('health', 'monitor', {
-      service: 'registry',
-      healthy: true,
+      service: 'demo',
+      healthy: !down,
       responseTimeMs: Math.round(busy * 30) / 10,
       queueLength: Math.round(busy),
     }),
@@ -36,6 +38,12 @@ export function madeUpEvents(
       action: turn % 3 ? 'read' : 'write',
       accessor: { application: 'report' },
     }),
+    ...(down ? [make('outage', 'monitor', { service: 'demo', state: 'down' })] : []),
+    ...(turn % 5 === 0 && turn > 0 ? [make('outage', 'monitor', { service: 'demo', state: 'up' })] : []),
+    // A type that Weir has never heard of is welcome, too.
+    ...(turn % 3 === 1
+      ? [createEvent('com.example.deployment', { demo: true, user }, { source: '/demo/deployer' })]
+      : []),
   ];
   const others = [
     make('storage', 'storage', {
