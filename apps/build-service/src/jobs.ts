@@ -1,8 +1,6 @@
 import { newId, type WeirEvent } from '@weir/events';
-import { backoff } from '@weir/service';
 import { stat } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { finishedEvent, launchEvent, targetOf } from './announce';
+import { createAnnouncer, launchEvent, targetOf } from './announce';
 import { endStrays } from './command';
 import { createJobLog, readFrom, type JobLog } from './job-log';
 import type { JobRecord, Journal, Kind, Outcome } from './journal';
@@ -106,8 +104,8 @@ export function createJobs(options: JobsOptions): Jobs {
   const active = new Map<string, Job>(); // by target: accepted or about to be, and not ended
   const queue: Job[] = [];
   const running = new Set<Job>();
-  const announcing = new Set<Promise<void>>();
   const closing = new AbortController();
+  const announcer = createAnnouncer({ publisher, save, log, closing: closing.signal });
 
   async function submit({ kind, request, key, prepare }: Submission): ReturnType<Jobs['submit']> {
     const target = targetOf({ kind, request });
@@ -216,42 +214,11 @@ export function createJobs(options: JobsOptions): Jobs {
       log.error({ err: error, job: record.id }, 'the work space of a job could not be cleared'),
     );
     active.delete(targetOf(record));
-    announce(job);
+    announcer.announce(record);
     options.onEnd?.(record);
     log.info({ job: record.id, outcome: record.state, durationMs: record.durationMs }, 'job ended');
     job.markEnded();
     forgetOldest();
-  }
-
-  /** Says what is not yet said of a job, and keeps at it: the journal is the spool's spool. */
-  function announce(job: Job): void {
-    const { record } = job;
-    const say = async (): Promise<void> => {
-      if (record.announced === 'nothing') {
-        await publisher.publish(launchEvent(record));
-        record.announced = 'launch';
-      }
-      if (record.finishedAt && record.announced === 'launch') {
-        await publisher.publish(finishedEvent(record));
-        record.announced = 'finish';
-      }
-      await save(record);
-    };
-    const attempts = async (): Promise<void> => {
-      const waits = backoff({ initialMs: 500, maxMs: 30_000 });
-      for (;;) {
-        try {
-          return await say();
-        } catch (error) {
-          log.error({ err: error, job: record.id }, 'an event could not be recorded: it stays in the journal');
-          // At the end there is one try: what is not said then, the next process says.
-          if (closing.signal.aborted) return;
-          await delay(waits.next(), undefined, { signal: closing.signal }).catch(() => {});
-        }
-      }
-    };
-    const promise = attempts().finally(() => announcing.delete(promise));
-    announcing.add(promise);
   }
 
   async function cancel(id: string): Promise<Readonly<JobRecord>> {
@@ -278,14 +245,14 @@ export function createJobs(options: JobsOptions): Jobs {
       const job = adopt(record);
       jobs.set(record.id, job);
       if (record.finishedAt) {
-        if (record.announced !== 'finish') announce(job);
+        if (record.announced !== 'finish') announcer.announce(record);
         job.markEnded();
         continue;
       }
       active.set(targetOf(record), job);
       if (record.state === 'running') await bury(job);
       else {
-        if (record.announced === 'nothing') announce(job);
+        if (record.announced === 'nothing') announcer.announce(record);
         enqueue(job);
       }
     }
@@ -340,7 +307,7 @@ export function createJobs(options: JobsOptions): Jobs {
         return ended;
       });
       await Promise.all([...accepting, ...ends]);
-      while (announcing.size > 0) await Promise.all(announcing);
+      await announcer.settled();
       await Promise.all(queue.map((job) => job.log?.end()));
     },
   };

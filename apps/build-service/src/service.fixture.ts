@@ -1,9 +1,8 @@
 import { createHealth, readConfig, type Context } from '@weir/service';
-import { temporaryDirectory } from '@weir/testing';
+import { temporaryDirectory, until } from '@weir/testing';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import * as tar from 'tar';
@@ -103,15 +102,6 @@ export async function startService(
   };
 }
 
-/** Polls until a condition holds. @throws after 30 s. */
-export async function until(condition: () => unknown, timeoutMs = 30_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`did not happen within ${timeoutMs} ms: ${String(condition)}`);
-    await pause(50);
-  }
-}
-
 /** A form for POST /builds with a context made of these files. */
 export async function buildForm(build: unknown, files: Record<string, string | Buffer>): Promise<FormData> {
   const form = new FormData();
@@ -169,4 +159,4 @@ export async function startTarPit(): Promise<{ host: string; connections: () => 
   };
 }
 
-export { temporaryDirectory };
+export { temporaryDirectory, until };
