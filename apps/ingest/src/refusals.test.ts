@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { limits } from '@weir/events';
 import { boundedServer, drain } from './server';
-import { BATCH, cloudEvent, LINES, LIMITS, ONE, startEdge, type TestEdge } from './test-edge';
+import { BATCH, cloudEvent, LINES, LIMITS, ONE, startEdge, type TestEdge } from './edge.test-support';
 
 let edge: TestEdge;
 const post: TestEdge['post'] = (...request) => edge.post(...request);

@@ -1,5 +1,5 @@
 import { spoolFull } from './publisher-double';
-import { BATCH, cloudEvent, LINES, ONE, startEdge, type TestEdge } from './test-edge';
+import { BATCH, cloudEvent, LINES, ONE, startEdge, type TestEdge } from './edge.test-support';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([0-9])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
