@@ -21,19 +21,16 @@ afterAll(async () => {
 
 async function startProcess(): Promise<string> {
   const source = join(repository, 'libs/testing/src/source.js');
-  const args = ['--conditions=@weir/source', '--require', source, join(__dirname, 'crash-test/main.ts')];
-  child = spawn(process.execPath, args, {
-    env: {
-      PATH: process.env['PATH'],
-      BUILD_SERVICE_PORT: '0',
-      BUILD_CONCURRENCY: '1',
-      BUILD_KEYS: `acme:${sha256(keys.acme)}:acme.example`,
-      INSECURE_REGISTRIES: pit.host,
-      WORK_DIR: join(root.path, 'work'),
-      EVENTS_FILE: join(root.path, 'events'),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const environment = {
+    BUILD_SERVICE_PORT: '0',
+    BUILD_CONCURRENCY: '1',
+    BUILD_KEYS: `acme:${sha256(keys.acme)}:acme.example`,
+    INSECURE_REGISTRIES: pit.host,
+    WORK_DIR: join(root.path, 'work'),
+  };
+  const told = JSON.stringify([join(root.path, 'events'), environment]);
+  const args = ['--conditions=@weir/source', '--require', source, join(__dirname, 'crash.fixture.ts'), told];
+  child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout as NonNullable<typeof child.stdout>, 'data')) as [Buffer];
   return `http://127.0.0.1:${line.toString().trim()}`;
 }
