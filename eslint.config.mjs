@@ -1,4 +1,3 @@
-import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -6,9 +5,9 @@ export default tseslint.config(
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts'],
-    plugins: { '@nx': nx },
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: './tsconfig.check.json', tsconfigRootDir: import.meta.dirname } },
     rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
@@ -18,17 +17,15 @@ export default tseslint.config(
         { object: 'process', property: 'env', message: 'Read the environment in main.ts and pass values down.' },
       ],
       // Data flows one way: an app stands on libs, never on another app.
-      '@nx/enforce-module-boundaries': [
+      'no-restricted-imports': [
         'error',
-        {
-          depConstraints: [
-            { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:lib'] },
-            { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib'] },
-          ],
-        },
+        { patterns: [{ group: ['**/apps/*'], message: 'No app imports another app.' }] },
       ],
     },
   },
-  { files: ['**/main.ts', '**/*.test.ts', 'libs/testing/**'], rules: { 'no-restricted-properties': 'off' } },
+  {
+    files: ['**/main.ts', '**/*.test.ts', '**/*.test-support.ts', '**/*.fixture.ts', 'libs/testing/**'],
+    rules: { 'no-restricted-properties': 'off' },
+  },
   { files: ['**/*.js'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
 );

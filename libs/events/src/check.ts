@@ -23,7 +23,7 @@ export const limits = {
   years: { first: 2000, last: 2199 },
 } as const;
 
-const noControlCharacters = /^[^\u0000-\u001f\u007f]*$/; // eslint-disable-line no-control-regex
+const noControlCharacters = /^[^\u0000-\u001f\u007f]*$/;
 const attribute = (max: number) =>
   z.string().min(1).max(max).regex(noControlCharacters, 'must not contain control characters');
 

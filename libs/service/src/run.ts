@@ -57,6 +57,8 @@ const EXIT_CONFIG = 78;
 export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.Process): Promise<void> {
   let config;
   try {
+    // The one place below main that reads the environment: main hands its process over for this.
+    // eslint-disable-next-line no-restricted-properties
     config = readConfig({ ...commonVariables, ...app.variables }, process.env) as Config<V> &
       Config<typeof commonVariables>;
   } catch (error) {

@@ -51,7 +51,7 @@ const recipes: Record<ServerName, Recipe> = {
       `redis-server --requirepass ${password} --appendonly yes --maxmemory-policy noeviction --databases 1024`.split(
         ' ',
       ),
-    url: ({ password, port }) => `redis://:${password}@127.0.0.1:${port}`,
+    url: ({ password, port }) => `redis://default:${password}@127.0.0.1:${port}`,
     ready: ({ password, port }) => redisAnswers(port, password),
   },
   influxdb: {

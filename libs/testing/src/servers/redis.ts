@@ -16,7 +16,7 @@ export async function startRedis(options: StartOptions): Promise<PrivateServer> 
 
   return privateServer({
     name: 'redis',
-    url: `redis://:${password}@127.0.0.1:${ports.redis}`,
+    url: `redis://default:${password}@127.0.0.1:${ports.redis}`,
     dir,
     note: `private instance of ${program}, data in ${dir}`,
     launch: async () => [
