@@ -1,11 +1,11 @@
 import { identityOf, utcDay, type WeirEvent } from '@weir/events';
-import { createCache } from './cache';
+import { entry } from './entry';
 import { formatCounter } from './keys';
 import type { Increment, Statistic } from './statistic';
 import { namespaceOf, organizationsKey, seenKey } from './store';
 
-/** Remembered keys of combinations of increments and day; each is one to two kilobytes. */
-const CACHED_PLANS = 10_000;
+/** Remembered ways to keys, each of one or two kilobytes; when there are more, all are forgotten and made again. */
+const REMEMBERED = 20_000;
 
 /** A batch as the counter script takes it: its KEYS and its ARGV. */
 export interface ScriptCall {
@@ -35,10 +35,17 @@ interface Plan {
   organizations: readonly { index: string; name: string }[];
 }
 
+/**
+ * Events that count alike on one day, found by walking from the day through what each statistic returned for them. The
+ * way and its plan are remembered from batch to batch; the identities are those of the batch in hand.
+ */
 interface Group {
-  plan: Plan;
+  next: Map<readonly Increment[], Group>;
+  plan?: Plan;
   identities: Buffer[];
 }
+
+const none: readonly Increment[] = [];
 
 /**
  * Turns batches of events into calls of the counter script. Work is done per event only where it must be (identity,
@@ -53,31 +60,34 @@ export function createPreparer({
   prefix: string;
   dedupeSeconds: number;
 }): (batch: readonly WeirEvent[]) => Prepared {
-  const plans = createCache<Plan>(CACHED_PLANS);
-  const numberOf = numbering();
+  const days = new Map<string, Group>();
+  let remembered = 0;
+  const makeGroup = (): Group => {
+    remembered++;
+    return { next: new Map(), identities: [] };
+  };
 
-  /** Puts the event into its group; events of one group have the same increments on the same day. */
-  const add = (event: WeirEvent, groups: Map<string, Group>): void => {
-    const day = utcDay(event);
-    let name = day;
-    const lists: (readonly Increment[])[] = [];
-    for (const statistic of statistics) {
+  /** Adds the event to its group, and the group to those of the batch when it is the first. */
+  const add = (event: WeirEvent, groups: Group[]): void => {
+    const lists = statistics.map((statistic) => {
       const list = statistic.increments(event);
-      lists.push(list);
-      name += list.length === 0 ? ' ' : ` ${numberOf(list)}`;
-    }
-    if (lists.every((list) => list.length === 0)) return;
-    let group = groups.get(name);
-    if (!group) {
-      let plan = plans.get(name);
-      if (!plan) plans.set(name, (plan = planOf(statistics, lists, day, prefix)));
-      groups.set(name, (group = { plan, identities: [] }));
-    }
+      return list.length === 0 ? none : list;
+    });
+    if (lists.every((list) => list === none)) return;
+    const day = utcDay(event);
+    let group = entry(days, day, makeGroup);
+    for (const list of lists) group = entry(group.next, list, makeGroup);
+    group.plan ??= planOf(statistics, lists, day, prefix);
+    if (group.identities.length === 0) groups.push(group);
     group.identities.push(identityOf(event));
   };
 
   return (batch) => {
-    const groups = new Map<string, Group>();
+    if (remembered > REMEMBERED) {
+      days.clear();
+      remembered = 0;
+    }
+    const groups: Group[] = [];
     const refused: Uncountable[] = [];
     for (const event of batch) {
       try {
@@ -86,20 +96,13 @@ export function createPreparer({
         refused.push({ event, reason: `cannot be counted: ${(error as Error).message}` });
       }
     }
-    return { call: groups.size === 0 ? undefined : callOf([...groups.values()], dedupeSeconds), refused };
+    const call = groups.length === 0 ? undefined : callOf(groups as PlannedGroup[], dedupeSeconds);
+    for (const group of groups) group.identities = [];
+    return { call, refused };
   };
 }
 
-/** Gives each array of increments a number of its own for as long as somebody holds the array. */
-function numbering(): (list: readonly Increment[]) => number {
-  const numbers = new WeakMap<readonly Increment[], number>();
-  let last = 0;
-  return (list) => {
-    let number = numbers.get(list);
-    if (number === undefined) numbers.set(list, (number = ++last));
-    return number;
-  };
-}
+type PlannedGroup = Group & { plan: Plan };
 
 function planOf(
   statistics: readonly Statistic[],
@@ -125,8 +128,8 @@ function planOf(
 }
 
 /** Lays the groups out as `counter.lua.ts` describes. */
-function callOf(groups: readonly Group[], dedupeSeconds: number): ScriptCall {
-  const sets = new Map<string, Group[]>();
+function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number): ScriptCall {
+  const sets = new Map<string, PlannedGroup[]>();
   const indexes = new Map<string, Set<string>>();
   for (const group of groups) {
     entry(sets, group.plan.seen, () => []).push(group);
@@ -153,12 +156,6 @@ function callOf(groups: readonly Group[], dedupeSeconds: number): ScriptCall {
     args: [packNumbers(layout), Buffer.concat(identities), ...[...indexes.values()].flatMap((names) => [...names])],
     events: identities.length,
   };
-}
-
-function entry<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
 }
 
 /** An array of whole numbers in msgpack: array 32, with uint 32 for what fits it and float 64 for the rest. */

@@ -1,10 +1,10 @@
 import { architecturesOf, organizationOf, type WeirEvent } from '@weir/events';
-import { createCache } from '../cache';
+import { entry } from '../entry';
 import type { Metric } from '../keys';
 import type { Increment, Statistic } from '../statistic';
 
-/** Remembered combinations of what, who and which architectures; each is a few hundred bytes. */
-const CACHED_COMBINATIONS = 10_000;
+/** Remembered combinations of organization, architectures and metric; when there are more, all are made again. */
+const REMEMBERED = 20_000;
 
 /** What an event of each type counts as. A check is no pull, and the end of a build is not another build. */
 const metricOf: ReadonlyMap<string, Metric> = new Map([
@@ -27,8 +27,11 @@ export const usageKeys: Statistic = {
   increments,
 };
 
-const cache = createCache<readonly Increment[]>(CACHED_COMBINATIONS);
 const none: readonly Increment[] = [];
+
+/** Organization → architectures → what counts → increments. Three short look-ups cost less than one of a made-up name. */
+const known = new Map<string | undefined, Map<string, Map<string, readonly Increment[]>>>();
+let remembered = 0;
 
 function increments(event: WeirEvent): readonly Increment[] {
   const metric = metricOf.get(event.type);
@@ -36,15 +39,18 @@ function increments(event: WeirEvent): readonly Increment[] {
   const fusion = metric === 'pulls' && event.data['fusion'] === true;
   const architectures = architecturesOf(event);
   const organization = organizationOf(event);
-  // The organization stands last and is the only free text: two combinations never share a name.
-  const combination = `${metric} ${fusion} ${architectures.join()} ${organization ?? ''}`;
-  const known = cache.get(combination);
-  if (known) return known;
-  const made = (fusion ? (['pulls', 'fusion'] as const) : [metric]).flatMap((each) =>
-    incrementsOf(each, organization, architectures),
-  );
-  cache.set(combination, made);
-  return made;
+
+  if (remembered > REMEMBERED) {
+    known.clear();
+    remembered = 0;
+  }
+  const ofOrganization = entry(known, organization, () => new Map());
+  const ofArchitectures = entry(ofOrganization, architectures.join(), () => new Map());
+  return entry(ofArchitectures, fusion ? 'fusion' : metric, () => {
+    remembered++;
+    const metrics: Metric[] = fusion ? ['pulls', 'fusion'] : [metric];
+    return metrics.flatMap((each) => incrementsOf(each, organization, architectures));
+  });
 }
 
 /**
