@@ -9,7 +9,7 @@ import { isolated, temporaryDirectory, until, type Isolated } from '@weir/testin
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import type { DeadLetter } from './dead-letters';
 import type { Found } from './found';
-import { weir, weirDone } from './test-io';
+import { weir, weirDone } from './io.test-support';
 
 let broker: Isolated;
 let connection: ChannelModel;

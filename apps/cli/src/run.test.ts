@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@weir/testing';
 import { clean } from './io';
-import { weirDone } from './test-io';
+import { weirDone } from './io.test-support';
 
 /** Nothing listens there: port 1 is tcpmux. */
 const NOBODY = 'amqp://user:hunter2@127.0.0.1:1';
