@@ -38,14 +38,14 @@ const TAG_CHARACTERS = 255;
 
 /** What an event becomes. Total: never throws for anything that `checkEvent` accepts. */
 export function pointOf(event: WeirEvent): Point {
-  const data = event.data;
+  const platforms = platformsOf(event.data);
   const kind = kindOf(event.type);
   const identity = identityOf(event);
   const key = identity.toString('base64url');
   return {
     measurement: kind?.name ?? OTHER,
-    tags: tagsOf(event, kind === undefined),
-    fields: fieldsOf(event, data, key),
+    tags: tagsOf(event, platforms, kind === undefined),
+    fields: fieldsOf(event, platforms, key),
     timeMs: Date.parse(event.time),
     identity: key,
     preferredSlot: identity.readUInt32BE(0) % SLOTS,
@@ -77,6 +77,7 @@ export function seriesOf(measurement: string, tags: Point['tags']): string {
  */
 export function tagValue(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
+  if (PLAIN.test(value)) return value;
   const text = value
     .trim()
     .slice(0, TAG_CHARACTERS)
@@ -87,19 +88,21 @@ export function tagValue(value: unknown): string | undefined {
     : text;
 }
 
-function tagsOf(event: WeirEvent, unknown: boolean): Point['tags'] {
+/** What nearly every tag is: printable ASCII without a backslash, and not too long. */
+const PLAIN = /^[!-[\]-~]{1,255}$/;
+
+function tagsOf(event: WeirEvent, platforms: readonly string[], unknown: boolean): Point['tags'] {
   const data = event.data;
   const tags: (readonly [TagName, string])[] = [];
   const add = (name: TagName, value: string | undefined) => {
     if (value !== undefined) tags.push([name, value]);
   };
-  const platforms = platformsOf(data);
   add('action', tagValue(data['action']));
   add('architecture', oneOf(architecturesOf(event)));
   add('client', tagValue((data['client'] as { name?: unknown } | null | undefined)?.name));
   add('fusion', typeof data['fusion'] === 'boolean' ? String(data['fusion']) : undefined);
   add('organization', tagValue(organizationOf(event)));
-  add('os', oneOf([...new Set(platforms.map(osOf))]));
+  add('os', oneOf(platforms.length > 1 ? [...new Set(platforms.map(osOf))] : platforms.map(osOf)));
   add('outcome', tagValue(data['outcome']));
   add('service', tagValue(data['service']));
   add('source', tagValue(event.source));
@@ -109,7 +112,8 @@ function tagsOf(event: WeirEvent, unknown: boolean): Point['tags'] {
 }
 
 /** Fields and their types are fixed here, once for all kinds: no event can start a conflict of field types. */
-function fieldsOf(event: WeirEvent, data: Record<string, unknown>, identity: string): Point['fields'] {
+function fieldsOf(event: WeirEvent, platforms: readonly string[], identity: string): Point['fields'] {
+  const data = event.data;
   const fields: (readonly [string, string | number | boolean])[] = [['identity', identity]];
   const text = (name: string, value: unknown) => {
     if (typeof value === 'string' && value !== '') fields.push([name, value.slice(0, FIELD_CHARACTERS)]);
@@ -122,7 +126,7 @@ function fieldsOf(event: WeirEvent, data: Record<string, unknown>, identity: str
   text('repository', data['repository']);
   text('tag', data['tag']);
   text('digest', data['digest']);
-  text('platforms', platformsOf(data).join(','));
+  text('platforms', platforms.join(','));
   text('clientVersion', (data['client'] as { version?: unknown } | null | undefined)?.version);
   text('resource', data['resource']);
   text('entity', data['entityName']);

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { testServers } from '@weir/testing';
+import { isolated, testServers } from '@weir/testing';
 import { connectServer, identifier, ServerError } from './server';
 
 interface Seen {
@@ -143,10 +143,12 @@ test('a database is created when it is missing, whatever its name, and left alon
 });
 
 test('a statement that fails among others is an error, never an empty answer', async () => {
-  const server = await connectServer({ url: await testServers().influx() });
+  const { url, database, remove } = await isolated.influx();
+  const server = await connectServer({ url });
   const run = async () => {
-    for await (const rows of server.query('', 'SHOW DATABASES; SHOW MEASUREMENTS ON "nowhere at all"')) void rows;
+    for await (const rows of server.query(database, 'SHOW DATABASES; SELECT nothing(x) FROM y')) void rows;
   };
-  expect((await failure(run())).message).toContain('database not found: nowhere at all');
+  expect((await failure(run())).message).toContain('undefined function');
   server.close();
+  await remove();
 });
