@@ -61,12 +61,13 @@ export async function startGateway(options: {
 
   let recorder: Recorder | undefined;
   const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
+  const readability = createReadability();
   const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
-  const counting = (recorder = createRecorder({ publisher, knowledge, metrics, log, source }));
+  const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
 
-  const handler = createHandler({ rules, upstreams, recorder, readability: createReadability(), metrics, log });
+  const handler = createHandler({ rules, upstreams, recorder, readability, metrics, log });
   const server = createGatewayServer(handler, { connections: config.CLIENT_CONNECTIONS });
   const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
   onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));

@@ -14,8 +14,8 @@ export function createDeadlines(timeoutMs: number): Deadlines {
   return {
     async within(work) {
       const controller = new AbortController();
-      const late = new DOMException(`not done within ${timeoutMs} ms`, 'TimeoutError');
-      const timer = setTimeout(() => controller.abort(late), timeoutMs);
+      const late = () => controller.abort(new DOMException(`not done within ${timeoutMs} ms`, 'TimeoutError'));
+      const timer = setTimeout(late, timeoutMs);
       running.add(controller);
       if (stopped) controller.abort();
       try {

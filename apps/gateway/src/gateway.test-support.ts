@@ -122,6 +122,11 @@ export function ask(
   });
 }
 
+/** The errors of an answer in the registry's error shape. */
+export function errorOf(body: Buffer): unknown[] {
+  return (JSON.parse(body.toString()) as { errors: unknown[] }).errors;
+}
+
 /** Runs the real skopeo; `docker://` references without TLS. Resolves with what it printed. */
 export async function skopeo(...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('skopeo', ['--insecure-policy', ...args], { timeout: 60_000 });

@@ -39,7 +39,8 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
   if (request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0')
     response.setHeader('connection', 'close');
 
-  // 2. HTTP/1: the parser still takes requests without a version. The target is a path: no other server's URL, nothing that cannot stand in a Location.
+  // 2. HTTP/1, for the parser still takes requests without a version. The target is a path: no other server's URL,
+  // nothing that cannot stand in a Location.
   const [path = '', query = ''] = split(request.url ?? '');
   if (request.httpVersionMajor !== 1 || !/^\/[\x21-\x7e]*$/.test(path + query) || query.includes('#')) {
     return no({
@@ -138,6 +139,8 @@ function routeOf(url: string): string {
 
 function whileOpen(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  response.once('close', () => controller.abort());
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
   return controller.signal;
 }

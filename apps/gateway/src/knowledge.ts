@@ -19,6 +19,7 @@ const MAX_CONFIG_BYTES = 2 * 1024 * 1024;
 /** Entries of each memory; an entry is a few hundred bytes. */
 const MAX_DIGESTS = 20_000;
 const MAX_INDEXES = 2_000;
+const MISSING_TTL_MS = 10_000;
 
 /** Where something is to be learned from, and on whose behalf. */
 export interface Source {
@@ -73,6 +74,8 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
   const children = createLru<{ platform: string | undefined }>(MAX_DIGESTS);
   const indexes = createLru<readonly string[]>(MAX_INDEXES);
   const configs = createLru<ImageConfig>(MAX_DIGESTS);
+  /** Configurations that could not be had a moment ago: the next pull of the same image does not ask again. */
+  const missing = createLru<true>(MAX_DIGESTS, MISSING_TTL_MS);
   const once = createSingleFlight();
 
   function rememberIndex(digest: string | undefined, manifest: Extract<Manifest, { kind: 'index' }>): void {
@@ -106,13 +109,14 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
 
   async function configOf(image: Image, from: Source): Promise<ImageConfig | undefined> {
     const { config } = image;
-    if (config === undefined || config.size > MAX_CONFIG_BYTES) return undefined;
+    if (config === undefined || config.size > MAX_CONFIG_BYTES || missing.get(config.digest)) return undefined;
     const known = configs.get(config.digest);
     if (known) return known;
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
     const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
     if (read === undefined) {
       metrics.unlearned.inc({ what: 'configuration' });
+      missing.set(config.digest, true);
       return undefined;
     }
     const kept = {

@@ -25,6 +25,11 @@ afterAll(async () => {
   await directory.remove();
 });
 
+const started: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
 describe('the process', () => {
   test('is up and ready without a broker, keeps what is pulled in its spool, and ends on SIGTERM', async () => {
     const spool = join(directory.path, 'spool');
@@ -36,8 +41,10 @@ describe('the process', () => {
     expect(answer.status).toBe(200);
     await until(async () => (await contentOf(spool)).includes(image.digest));
     await until(async () => (await ask(`http://127.0.0.1:${adminPort}`, '/readyz')).status === 200);
-    const metrics = (await ask(`http://127.0.0.1:${adminPort}`, '/metrics')).body.toString();
-    expect(metrics).toContain('weir_gateway_events_total{type="io.weir.pull",outcome="spooled"} 1');
+    const metrics = async () => (await ask(`http://127.0.0.1:${adminPort}`, '/metrics')).body.toString();
+    await until(async () =>
+      (await metrics()).includes('weir_gateway_events_total{type="io.weir.pull",outcome="spooled"} 1'),
+    );
 
     gateway.child.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);
@@ -66,6 +73,7 @@ function start(environment: Record<string, string>) {
     env: { PATH: process.env['PATH'], GATEWAY_PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started.push(child);
   let output = '';
   let errors = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));

@@ -108,6 +108,27 @@ describe.each(modes)('content behind a login, in mode %s', (mode) => {
   });
 });
 
+test('a repository that is closed to the public is no longer redirected to', async () => {
+  let open = true;
+  const changing = await scriptedUpstream((_, response) => {
+    if (!open) return void response.writeHead(401, { 'www-authenticate': 'Basic realm="now"' }).end();
+    response.writeHead(200, { 'content-type': IMAGE, 'docker-content-digest': image.digest }).end(image.body);
+  });
+  const gateway = await startTestGateway({ upstream: changing.url });
+  const statuses: number[] = [];
+  for (const state of [true, false, false]) {
+    open = state;
+    const headers = { 'user-agent': 'docker/27.1', accept: IMAGE };
+    statuses.push((await ask(gateway.url, '/v2/a/manifests/v1', { headers })).status);
+    await gateway.events();
+  }
+  const events = await gateway.events();
+  await gateway.stop();
+  await changing.stop();
+  expect(statuses).toEqual([307, 307, 401]);
+  expect(events).toHaveLength(1);
+});
+
 describe('a blob behind a login', () => {
   const path = () => `/v2/secret/app/blobs/${image.layers[0]?.digest}`;
 

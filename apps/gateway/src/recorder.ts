@@ -7,6 +7,7 @@ import { createDeadlines } from './deadlines';
 import { digestOf, MAX_MANIFEST_BYTES, type Facts, type Knowledge, type Seen, type Source } from './knowledge';
 import { createLru } from './lru';
 import type { Metrics } from './metrics';
+import type { Readability } from './readability';
 import type { Rule } from './rules';
 import { createTurns } from './turns';
 import { readBody, UpstreamError, type Upstream } from './upstream';
@@ -60,6 +61,7 @@ export interface Publishes {
 export interface RecorderOptions {
   publisher: Publishes;
   knowledge: Knowledge;
+  readability: Readability;
   metrics: Metrics;
   log: Pick<Context['log'], 'warn' | 'error'>;
   /** `source` of the events. */
@@ -75,7 +77,7 @@ const STEP_TTL_MS = 10 * 60_000;
 const MAX_STEPS = 20_000;
 const STEPS_OF_ONE = 8;
 
-export function createRecorder({ publisher, knowledge, metrics, log, source }: RecorderOptions): Recorder {
+export function createRecorder({ publisher, knowledge, readability, metrics, log, source }: RecorderOptions): Recorder {
   const turns = createTurns({ atOnce: AT_ONCE });
   const steps = createLru<readonly { digest: string; tag: string }[]>(MAX_STEPS, STEP_TTL_MS);
   const key = randomBytes(16);
@@ -196,9 +198,13 @@ export function createRecorder({ publisher, knowledge, metrics, log, source }: R
     },
     redirected(visit) {
       inTurn(visit, async () => {
+        const { upstream, name } = visit;
         try {
-          await record(visit, await askPatiently(visit));
+          const answer = await askPatiently(visit);
+          readability.note(upstream.name, name, answer.status);
+          await record(visit, answer);
         } catch (error) {
+          readability.forget(upstream.name, name);
           metrics.unlearned.inc({ what: 'redirected' });
           log.warn(
             { reason: (error as Error).message, upstream: visit.upstream.name, repository: visit.repository },

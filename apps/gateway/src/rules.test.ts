@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '@weir/service';
@@ -110,6 +110,14 @@ describe('a rules file', () => {
     '%j is refused, not tripped over',
     (json) => expect(parseRules(json).ok).toBe(false),
   );
+
+  test('works as the documentation shows it', async () => {
+    const page = await readFile(join(__dirname, '../../../docs/request-handling.md'), 'utf8');
+    const example = /```json\n([^`]*)```/.exec(page)?.[1] ?? '';
+    const read = parseRules(JSON.parse(example));
+    expect(read).toMatchObject({ ok: true });
+    if (read.ok) expect(read.rules.find('x', 'mirror/alpine')?.nameAtUpstream('mirror/alpine')).toBe('library/alpine');
+  });
 
   test('is checked with the rest of the configuration: every mistake in one report', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'weir-rules-'));

@@ -69,7 +69,8 @@ export function openUpstream(target: UpstreamTarget, limits: UpstreamLimits): Up
 
   async function askOnce(url: URL, { method, headers, signal }: Ask): Promise<Answer> {
     const path = `${url.pathname}${url.search}`;
-    const request = { method, path, headers, signal };
+    // Undici closes a connection after a HEAD unless told not to: registries are asked too often for that.
+    const request = { method, path, headers, signal, reset: false };
     const answer =
       url.origin === target.url ? await own.request(request) : await others.request({ ...request, origin: url.origin });
     return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
