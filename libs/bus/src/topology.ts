@@ -29,6 +29,12 @@ export interface Topology {
 const quorum = { 'x-queue-type': 'quorum' };
 
 /**
+ * What rests and is only looked at may be looked at for ever: RabbitMQ 4 drops a message after 20 returns where no
+ * limit is given, and without one RabbitMQ 3.10 puts a returned message at the end of the queue.
+ */
+const resting = { ...quorum, 'x-delivery-limit': 2 ** 31 - 1 };
+
+/**
  * All of Weir's exchanges, queues and bindings. Every publisher and worker declares the whole of it identically:
  * RabbitMQ refuses the same name with other arguments (406), and a confirmed event that met no queue would be lost
  * (reference reliability A.2, A.4). What operators want to tune goes into policies, not into these arguments.
@@ -42,7 +48,7 @@ export function topology(workers: readonly string[] = WORKERS): Topology {
       { name: EXCHANGE, type: 'fanout', options: { durable: true, alternateExchange: UNROUTED } },
     ],
     queues: [
-      { name: UNROUTED, boundTo: UNROUTED, options: { durable: true, arguments: quorum } },
+      { name: UNROUTED, boundTo: UNROUTED, options: { durable: true, arguments: resting } },
       ...workers.flatMap(queuesOf),
       {
         name: HISTORY,
@@ -73,7 +79,7 @@ export async function declareTopology(channel: Channel, workers: readonly string
 
 function queuesOf(worker: string): QueueDeclaration[] {
   return [
-    { name: deadQueueOf(worker), options: { durable: true, arguments: quorum } },
+    { name: deadQueueOf(worker), options: { durable: true, arguments: resting } },
     {
       name: queueOf(worker),
       boundTo: EXCHANGE,

@@ -105,3 +105,10 @@ test.each(catalogue.map((kind) => [kind.type, kind] as const))(
 test('the day is the UTC day of the event', () => {
   expect(utcDay(pull({ time: '2026-11-23T23:59:59.999Z' }))).toBe('2026-11-23');
 });
+
+test('identifiers that would encode to the same bytes are refused', () => {
+  expect(problemsOf(pull({ id: 'a\ud800' }))).toEqual([
+    { field: 'id', message: expect.stringContaining('surrogate') as string },
+  ]);
+  expect(problemsOf(pull({ id: 'a\u{1F40B}' }))).toEqual([]);
+});

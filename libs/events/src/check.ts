@@ -23,9 +23,10 @@ export const limits = {
   years: { first: 2000, last: 2199 },
 } as const;
 
-const noControlCharacters = /^[^\u0000-\u001f\u007f]*$/;
+/** Lone surrogates all encode to the same three bytes: two identifiers must not become one. */
+const plainText = /^[^\u0000-\u001f\u007f\p{Surrogate}]*$/u;
 const attribute = (max: number) =>
-  z.string().min(1).max(max).regex(noControlCharacters, 'must not contain control characters');
+  z.string().min(1).max(max).regex(plainText, 'must not contain control characters or lone surrogates');
 
 /** CloudEvents 1.0.2, "Context Attributes"; extensions pass through. */
 const envelope = z.looseObject({
@@ -58,8 +59,9 @@ export function checkEvent(value: unknown, options: { now?: Date } = {}): Checke
 
   const time = canonicalTime(found.time, options.now);
   if (typeof time !== 'string') problems.push(time);
-  if (depthExceeds(found.data, limits.depth)) {
-    return { ok: false, problems: [{ field: 'data', message: `is nested deeper than ${limits.depth} levels` }] };
+  const deep = Object.keys(found).find((field) => depthExceeds(found[field], limits.depth));
+  if (deep !== undefined) {
+    return { ok: false, problems: [{ field: deep, message: `is nested deeper than ${limits.depth} levels` }] };
   }
   const data = found.data ?? {};
   const shape = kindOf(found.type)?.schema.safeParse(data);
