@@ -182,6 +182,23 @@ test('the number of series stops at its limit', async () => {
   expect(await store.points(database)).toBe(60);
 });
 
+test('a user who may read and write the database, and nothing else, is enough', async () => {
+  const database = store.database();
+  const url = new URL(store.url);
+  [url.username, url.password] = [database, 'its-own'];
+  await store.query(
+    '',
+    `CREATE DATABASE "${database}"; CREATE USER "${database}" WITH PASSWORD 'its-own'; GRANT ALL ON "${database}" TO "${database}"`,
+  );
+  const worker = store.worker(database, { INFLUX_URL: url.href });
+  await worker.connect();
+  expect(await worker.write([pull(), pull()])).toEqual([]);
+  expect(await store.points(database)).toBe(2);
+  const elsewhere = store.worker(store.database(), { INFLUX_URL: url.href });
+  await expect(elsewhere.connect()).rejects.toThrow(/refuses the credentials .*403/);
+  await store.query('', `DROP USER "${database}"`);
+});
+
 test('a database that disappears is made again', async () => {
   const database = store.database();
   const worker = store.worker(database);

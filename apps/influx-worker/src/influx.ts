@@ -79,7 +79,7 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
   let newestMs: number | undefined;
   const flow = createFlow({
     amqpUrl: config.AMQP_URL,
-    influx: options,
+    influx: { ...options, timeoutMs: 5_000 },
     database: config.INFLUX_FLOW_DATABASE,
     intervalMs: config.INFLUX_FLOW_INTERVAL_MS,
     lagMs: () => newestMs && Math.max(0, Date.now() - newestMs),

@@ -252,8 +252,8 @@ function timed(transport: Transport, timeoutMs: number): Transport {
 function explained(error: unknown, address: string, database: string): ServerError {
   if (error instanceof ServerError) return error;
   if (!(error instanceof HttpError)) {
-    const cause = error as { code?: unknown; message?: unknown; cause?: { code?: unknown } };
-    const why = cause.code ?? cause.cause?.code ?? cause.message;
+    const cause = error as { code?: unknown; message?: unknown; cause?: { code?: unknown; message?: unknown } };
+    const why = cause.code ?? cause.cause?.code ?? cause.cause?.message ?? cause.message;
     return new ServerError('unavailable', `InfluxDB at ${address} cannot be reached: ${String(why)}`);
   }
   const status = error.statusCode;
@@ -293,7 +293,7 @@ function explained(error: unknown, address: string, database: string): ServerErr
 }
 
 function statementError(message: string, address: string, database: string): ServerError {
-  if (/not found|no dbrp mapping/i.test(message)) {
+  if (/(database|bucket)\b.*not found|no dbrp mapping/i.test(message)) {
     return new ServerError('setup', `InfluxDB at ${address} has no '${database}' (${message}): check INFLUX_DATABASE`);
   }
   return new ServerError('unavailable', `InfluxDB at ${address} cannot answer a query: ${message}`);
