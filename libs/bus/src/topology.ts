@@ -9,6 +9,12 @@ export const HISTORY = 'weir.history';
 /** The workers that Weir ships; a further worker declares its own queue beside theirs. */
 export const WORKERS: readonly string[] = ['redis', 'influx', 'mongo'];
 
+/**
+ * Workers of which one instance consumes at a time, the others standing by: two influx-workers writing one millisecond
+ * could not see each other's points (docs/decisions/0002).
+ */
+const SINGLE_ACTIVE: ReadonlySet<string> = new Set(['influx']);
+
 /** The queue of one worker. Never shared between workers: on a fanout they would compete (reference gateways 3.3). */
 export const queueOf = (worker: string): string => `weir.${worker}`;
 /** Where a worker's events rest that it can never take, each with its reason. */
@@ -94,6 +100,7 @@ function queuesOf(worker: string): QueueDeclaration[] {
           'x-dead-letter-routing-key': deadQueueOf(worker),
           'x-dead-letter-strategy': 'at-least-once',
           'x-overflow': 'reject-publish',
+          ...(SINGLE_ACTIVE.has(worker) ? { 'x-single-active-consumer': true } : {}),
         },
       },
     },
