@@ -73,6 +73,7 @@ const hostile = [
 
 test('no name can make the key of another name, of another pattern or of another metric', () => {
   const made = new Map<string, string>();
+  const wrong: unknown[] = []; // one assertion at the end: tens of thousands would be slow
   for (const metric of METRICS) {
     for (const organization of hostile) {
       for (const architecture of [undefined, ...hostile]) {
@@ -85,14 +86,17 @@ test('no name can make the key of another name, of another pattern or of another
           };
           const key = formatKey(parts);
           const input = JSON.stringify(parts);
-          expect(made.get(key) ?? input).toBe(input);
+          const alias = made.get(key) ?? input;
           made.set(key, input);
-          expect(key).toMatch(/^[a-z0-9._\-/%A-F]+$/);
-          expect(parseKey(key)).toEqual(parts);
+          const back = JSON.stringify(parseKey(key));
+          if (alias !== input || back !== input || !/^[a-z0-9._\-/%A-F]+$/.test(key))
+            wrong.push({ input, key, alias, back });
         }
       }
     }
   }
+  expect(wrong).toEqual([]);
+  expect(made.size).toBe(METRICS.length * hostile.length * (hostile.length + 1) * 2);
 });
 
 test('parse(format(parts)) is parts, for 20,000 random ones of a fixed seed', () => {
@@ -100,17 +104,20 @@ test('parse(format(parts)) is parts, for 20,000 random ones of a fixed seed', ()
   const alphabet = [...'ao/d%.-_{}*?[]\\ \r\n\u0000ABCxyz019äß漢👍:'];
   const name = () => Array.from({ length: 1 + random(12) }, () => alphabet[random(alphabet.length)]).join('');
   const keys = new Map<string, string>();
+  const wrong: unknown[] = [];
   for (let n = 0; n < 20_000; n++) {
     const parts: UsageKey = { metric: METRICS[random(METRICS.length)] ?? 'pulls', day: `20${10 + random(90)}-02-28` };
     if (random(3) > 0) parts.organization = name();
     if (random(3) > 0) parts.architecture = name();
     if ((parts.organization || parts.architecture) && random(2) === 0) delete parts.day;
     const key = formatKey(parts);
-    expect(parseKey(key)).toEqual(parts);
-    const input = JSON.stringify([parts.metric, parts.organization, parts.architecture, parts.day]);
-    expect(keys.get(key) ?? input).toBe(input);
+    const input = listed(parts);
+    const [alias, back] = [keys.get(key) ?? input, listed(parseKey(key))];
+    if (alias !== input || back !== input) wrong.push({ input, key, alias, back });
     keys.set(key, input);
   }
+  expect(wrong).toEqual([]);
+  expect(keys.size).toBeGreaterThan(15_000);
 });
 
 test('what format never makes is no key', () => {
@@ -133,6 +140,10 @@ test('a calendar day is one that was or will be', () => {
     ['2023-02-29', '1900-02-29', '2024-13-45', '2024-00-10', '2024-3-2', ' 2024-03-02'].map(isCalendarDay),
   ).toEqual([false, false, false, false, false, false]);
 });
+
+function listed(parts: UsageKey | undefined): string {
+  return JSON.stringify([parts?.metric, parts?.organization, parts?.architecture, parts?.day]);
+}
 
 /** mulberry32: small, and the same on every machine. */
 function seeded(seed: number): (below: number) => number {
