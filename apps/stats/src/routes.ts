@@ -52,7 +52,7 @@ function accountNeeded(accounts: readonly Account[]): RequestHandler {
 }
 
 function failed(log: Logger): ErrorRequestHandler {
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- Express tells an error handler by its four parameters
+  // Express tells an error handler by its four parameters.
   return (error: Error & { status?: number }, request, response, _next) => {
     if (response.headersSent) {
       // Half an answer must not look like a whole one.
