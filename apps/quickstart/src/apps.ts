@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Endpoints } from './endpoints';
 import type { Folder } from './folder';
 import type { Secrets } from './secrets';
 import { hashed } from './secrets';
@@ -10,12 +11,10 @@ export interface Wiring {
   settings: Settings;
   secrets: Secrets;
   folder: Folder;
-  /** Addresses of the servers, credentials included. */
-  urls: Readonly<Record<'amqp' | 'redis' | 'influx' | 'mongodb', string>>;
+  /** Every address, those of the servers with credentials. */
+  endpoints: Endpoints;
   /** What the gateway is to stand in front of: `UPSTREAM` or `RULES_FILE`; nothing when the user's own rules say it. */
   pullFrom: { UPSTREAM: string } | { RULES_FILE: string } | Record<string, never>;
-  /** Hosts of registries on this machine, which speak plain HTTP. */
-  plainRegistries: readonly string[];
   /** Further keys of the build-service, by organization. */
   buildKeys: Readonly<Record<string, string>>;
 }
@@ -40,7 +39,7 @@ export interface AppPart {
 
 const publisher =
   (name: string) =>
-  ({ urls, folder }: Wiring) => ({ AMQP_URL: urls.amqp, SPOOL_DIR: join(folder.spools, name) });
+  ({ endpoints, folder }: Wiring) => ({ AMQP_URL: endpoints.amqp, SPOOL_DIR: join(folder.spools, name) });
 
 /** All apps of Weir, as compiled under `root` (the repository's apps folder). */
 export function appParts(root: string): AppPart[] {
@@ -79,7 +78,7 @@ export function appParts(root: string): AppPart[] {
       environment: (wiring) => ({
         ...publisher('build-service')(wiring),
         WORK_DIR: join(wiring.folder.data, 'build-service'),
-        INSECURE_REGISTRIES: wiring.plainRegistries.join(','),
+        INSECURE_REGISTRIES: plainRegistries(wiring.endpoints),
         BUILD_KEYS: [
           hashed('quickstart', wiring.secrets.buildKey),
           ...Object.entries(wiring.buildKeys).map(([name, key]) => `${hashed(`demo-${name}`, key)}:${name}`),
@@ -94,8 +93,8 @@ export function appParts(root: string): AppPart[] {
       file: file('stats'),
       portVariable: 'STATS_PORT',
       about: 'read usage counters here',
-      environment: ({ urls, secrets }) => ({
-        REDIS_URL: urls.redis,
+      environment: ({ endpoints, secrets }) => ({
+        REDIS_URL: endpoints.redis,
         STATS_USERS: hashed(secrets.statsUser, secrets.statsPassword),
       }),
       passes: [/^STATS_/, /^REDIS_/],
@@ -105,7 +104,7 @@ export function appParts(root: string): AppPart[] {
       stage: 'worker',
       file: file('redis-worker'),
       about: 'counts',
-      environment: ({ urls }) => ({ AMQP_URL: urls.amqp, REDIS_URL: urls.redis }),
+      environment: ({ endpoints }) => ({ AMQP_URL: endpoints.amqp, REDIS_URL: endpoints.redis }),
       passes: [/^REDIS_/, /^WORKER_/],
     },
     {
@@ -113,9 +112,9 @@ export function appParts(root: string): AppPart[] {
       stage: 'worker',
       file: file('influx-worker'),
       about: 'writes time series',
-      environment: ({ urls, settings }) => ({
-        AMQP_URL: urls.amqp,
-        INFLUX_URL: urls.influx,
+      environment: ({ endpoints, settings }) => ({
+        AMQP_URL: endpoints.amqp,
+        INFLUX_URL: endpoints.influx,
         INFLUX_DATABASE: settings.INFLUX_DATABASE,
       }),
       passes: [/^INFLUX_/, /^WORKER_/],
@@ -125,14 +124,19 @@ export function appParts(root: string): AppPart[] {
       stage: 'worker',
       file: file('mongo-worker'),
       about: 'keeps each event as it came',
-      environment: ({ urls, settings }) => ({
-        AMQP_URL: urls.amqp,
-        MONGODB_URL: urls.mongodb,
+      environment: ({ endpoints, settings }) => ({
+        AMQP_URL: endpoints.amqp,
+        MONGODB_URL: endpoints.mongodb,
         MONGODB_DATABASE: settings.MONGODB_DATABASE,
       }),
       passes: [/^MONGODB_/, /^WORKER_/],
     },
   ];
+}
+
+/** The registries on this machine speak plain HTTP: our own, where there is one, and the gateway in front of it. */
+function plainRegistries({ registry, gateway }: Endpoints): string {
+  return [registry, gateway].flatMap((url) => (url === undefined ? [] : new URL(url).host)).join(',');
 }
 
 /** What any program needs of its surroundings, and the variables that every app of Weir has. */

@@ -4,6 +4,7 @@ import { backoff } from '@weir/service';
 import { lastLines, openLog } from './logs';
 import type { ProcessMark } from './processes';
 import { endProcesses, markOf } from './processes';
+import { readiness } from './readiness';
 
 /** A program that is to run for as long as the quick start does. */
 export interface ChildSpec {
@@ -21,8 +22,8 @@ export interface ChildSpec {
 
 /** How the surroundings hear of a child. */
 export interface Surroundings {
-  /** The child's process, each time it is another one; undefined when it has none. Called before anything else can happen to it. */
-  onProcess(name: string, mark: ProcessMark | undefined): void;
+  /** The child's process, each time it is another one; undefined when it has none. */
+  onProcess(mark: ProcessMark | undefined): void;
   /** Something a person should know, as a whole line. */
   notice(text: string): void;
 }
@@ -93,13 +94,13 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
     closeSync(log);
     const begun = Date.now();
     current = child.pid === undefined ? undefined : markOf(child.pid);
-    surroundings.onProcess(spec.name, current);
+    surroundings.onProcess(current);
     let ended = false;
     const onEnd = (code: number | null, how: string): void => {
       if (ended) return;
       ended = true;
       current = undefined;
-      surroundings.onProcess(spec.name, undefined);
+      surroundings.onProcess(undefined);
       if (stopped) return;
       if (!wasReady && (code === EXIT_CONFIG || attempts >= ATTEMPTS_UNTIL_READY)) {
         stopped = true;
@@ -137,10 +138,9 @@ async function untilReady(
   const deadline = Date.now() + timeoutMs;
   let last = 'does not answer';
   while (!giveUp()) {
-    const { red, answer } = await readiness(spec.readyUrl);
-    const lacking = Object.entries(red);
-    if (answer === 'ready' || (lacking.length > 0 && lacking.every(([name]) => spec.mayLack?.includes(name)))) {
-      for (const [name, state] of lacking) notice(`${spec.name} does without ${name}: ${state}`);
+    const { ready, answer, without } = await readiness(spec.readyUrl, spec.mayLack);
+    if (ready) {
+      for (const lack of without) notice(`${spec.name} does without ${lack}`);
       return undefined;
     }
     last = answer;
@@ -148,21 +148,4 @@ async function untilReady(
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return last;
-}
-
-/** What an app's /readyz says: `ready`, or what stands in the way, in its own words and by check. */
-async function readiness(url: string): Promise<{ answer: string; red: Record<string, string> }> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(3_000) });
-    const body = (await response.text()).slice(0, 10_000);
-    if (response.status === 200) return { answer: 'ready', red: {} };
-    const { checks = {} } = JSON.parse(body) as { checks?: Record<string, true | string> };
-    const red = Object.fromEntries(
-      Object.entries(checks).filter((entry): entry is [string, string] => entry[1] !== true),
-    );
-    const words = Object.entries(red).map(([name, state]) => `${name}: ${state}`);
-    return { answer: words.join('; ') || `answers ${response.status}`, red };
-  } catch {
-    return { answer: 'does not answer', red: {} };
-  }
 }

@@ -8,7 +8,7 @@ export interface Waiting {
 
 /** What flows at one moment. */
 export interface Flow {
-  /** Events per second that publishers have handed over since the last look; undefined on the first. */
+  /** Events per second that publishers have handed over in the last few seconds; undefined on the first look. */
   eventsPerSecond: number | undefined;
   /** What waits in the broker; undefined while it cannot be asked. */
   waiting: Waiting | undefined;
@@ -28,6 +28,9 @@ export interface PublisherSource {
 const PUBLISHED = 'weir_publisher_events_total';
 const SPOOLED = 'weir_spool_events';
 
+/** Looks that the rate is taken over. */
+const SMOOTHED_OVER = 6;
+
 /** Looks at everything that can tell of the flow; each look says how much has gone by since the one before. */
 export function flowMeter(
   publishers: readonly PublisherSource[],
@@ -35,27 +38,35 @@ export function flowMeter(
   down: () => string[],
 ): () => Promise<Flow> {
   const before = new Map<string, number>();
-  let lastLook: number | undefined;
+  const steps: { at: number; events: number }[] = [];
   return async () => {
     const [samples, inBroker] = await Promise.all([
       Promise.all(publishers.map(async ({ name, metricsUrl }) => ({ name, values: await samplesOf(metricsUrl) }))),
       waiting(),
     ]);
-    let published = 0;
+    let events = 0;
     let spooled = 0;
     for (const { name, values } of samples) {
       spooled += values.get(SPOOLED) ?? 0;
       const total = values.get(PUBLISHED) ?? 0;
       // A counter that is smaller than before is that of a process that was started again.
       const known = before.get(name) ?? total;
-      published += total < known ? total : total - known;
+      events += total < known ? total : total - known;
       before.set(name, total);
     }
-    const now = performance.now();
-    const eventsPerSecond = lastLook === undefined ? undefined : published / ((now - lastLook) / 1000);
-    lastLook = now;
+    steps.push({ at: performance.now(), events });
+    if (steps.length > SMOOTHED_OVER) steps.shift();
+    const eventsPerSecond = rateOf(steps);
     return { eventsPerSecond, waiting: inBroker, spooled, down: down() };
   };
+}
+
+/** The first step only says since when: what it brought came before. */
+function rateOf(steps: readonly { at: number; events: number }[]): number | undefined {
+  const [first, last] = [steps[0], steps.at(-1)];
+  if (!first || !last || first === last) return undefined;
+  const events = steps.slice(1).reduce((sum, step) => sum + step.events, 0);
+  return events / ((last.at - first.at) / 1000);
 }
 
 /** One line: `12.0 events/s │ waiting: redis 0, influx 3, mongo 0 │ dead letters 0`. */

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { StartError } from '@weir/service';
 
 /**
  * Where a quick start keeps everything it makes: one private folder, `.weir/` unless told otherwise. Nothing is
@@ -62,7 +63,7 @@ export function readJson(path: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`${path} is not JSON; remove it and start again`);
+    throw new StartError(`${path} is not JSON: remove it and start again.`);
   }
 }
 

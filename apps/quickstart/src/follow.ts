@@ -7,6 +7,8 @@ export interface Screen {
   flow(flow: Flow): void;
   /** A whole line that stays. */
   line(text: string): void;
+  /** No live line any more. */
+  still(): void;
 }
 
 const PLAIN_EVERY_MS = 10_000;
@@ -20,8 +22,10 @@ export function createScreen(out: NodeJS.WriteStream): Screen {
     cursorTo(out, 0);
     clearLine(out, 0);
   };
+  let still = false;
   return {
     flow(flow) {
+      if (still) return;
       if (out.isTTY) {
         wipe();
         live = flowLine(flow).slice(0, Math.max(20, (out.columns || 80) - 1)); // a wrapped line could not be wiped
@@ -35,6 +39,11 @@ export function createScreen(out: NodeJS.WriteStream): Screen {
       wipe();
       out.write(`${text}\n`);
       if (live !== '') out.write(live);
+    },
+    still() {
+      wipe();
+      live = '';
+      still = true;
     },
   };
 }

@@ -92,7 +92,8 @@ async function follow(
     if (interrupts > 0 && performance.now() - firstInterrupt < ONE_INTERRUPT_MS) return;
     interrupts += 1;
     firstInterrupt ||= performance.now();
-    if (interrupts === 1) screen.line('\nStopping (again to force) …');
+    screen.still();
+    if (interrupts === 1) screen.line('Stopping (once more to force) …');
     tell({ type: interrupts === 1 ? 'stop' : 'force' });
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
@@ -107,7 +108,7 @@ async function follow(
         case 'ask':
           return void ask(message.question, process).then((yes) => tell({ type: 'answer', yes }));
         case 'flow':
-          return interrupts === 0 ? screen.flow(message.flow) : undefined;
+          return screen.flow(message.flow);
         case 'failed':
           done = 1;
           process.stderr.write(`${message.text}\n`);
@@ -130,8 +131,10 @@ async function follow(
     });
     supervisor.once('exit', (code, signal) => {
       if (interrupts > 1) void force(folder).then(() => resolve(1));
-      else if (done !== undefined || code === 0) resolve(done ?? 0);
-      else {
+      else if (done !== undefined || code === 0) {
+        if (done === undefined) screen.line('Everything is stopped.');
+        resolve(done ?? 0);
+      } else {
         const end = lastLines(logFile, 15).join('\n');
         process.stderr.write(
           `The supervisor ended ${signal ? `by ${signal}` : `with exit code ${code}`}; the end of ${logFile}:\n${end}\n`,

@@ -77,7 +77,7 @@ export async function supervise(
   try {
     const up = await Promise.race([supervisor.up(), told.then(() => undefined)]);
     if (up === undefined) return 0;
-    const hints = hintsOf(up.endpoints, folder);
+    const hints = hintsOf(up.endpoints, folder, options.demo);
     runFile.set({ hints });
     await say({ type: 'ready', rows: up.rows, hints });
     const queues = watchQueues(up.endpoints.amqp, pino({ level: 'silent' }));

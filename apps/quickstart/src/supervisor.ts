@@ -1,8 +1,8 @@
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { ConfigError, StartError } from '@weir/service';
+import { endpointsOf, reachable, rowsOf, shortened } from './addresses';
 import { passedOn } from './apps';
 import type { AppPart, Wiring } from './apps';
-import type { Child } from './child';
 import { ChildFailure, keepRunning } from './child';
 import type { Endpoints } from './endpoints';
 import { writeEndpoints } from './endpoints';
@@ -11,15 +11,14 @@ import { removeFile, writeJson } from './folder';
 import { boundLog, logPath, rotateLog } from './logs';
 import type { Parts, RunningServer } from './parts';
 import { claimPorts, freePort } from './ports';
-import { endProcesses, markOf, processesOfRun } from './processes';
+import { RUN_VARIABLE, endProcesses, markOf, processesOfRun } from './processes';
+import { watchReadiness } from './readiness';
 import type { RunFile, Stage } from './run-file';
 import { ORGANIZATIONS } from './demo/rules';
 import { keepSecrets, newBuildKeys } from './secrets';
-import type { Secrets } from './secrets';
 import { watchServer } from './server-watch';
 import type { Settings } from './settings';
 import type { Row } from './table';
-import { withoutCredentials } from './table';
 
 export interface Task {
   folder: Folder;
@@ -58,7 +57,6 @@ const DOCKER_HUB = 'https://registry-1.docker.io';
 export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promise<void> } {
   const { folder, runFile, settings, parts } = task;
   const releases = new Map<Stage, (() => unknown)[]>();
-  const children: Child[] = [];
   const unbreakable = new Set<Promise<unknown>>();
   let ending = false;
 
@@ -79,72 +77,52 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     const secrets = keepSecrets(folder);
     task.progress('Looking for RabbitMQ, Redis, InfluxDB and MongoDB, or starting them');
     const servers = await whole(findServers(task, atEnd));
-    const url = (key: RunningServer['key']): string | undefined => servers.find((server) => server.key === key)?.url;
+    const endpoints = endpointsOf(servers, ports, secrets, settings);
     const buildKeys = task.demo ? newBuildKeys(ORGANIZATIONS) : {};
-    const wiring: Wiring = {
-      settings,
-      secrets,
-      folder,
-      pullFrom: await whole(pullFrom(url('registry'))),
-      buildKeys,
-      plainRegistries: [url('registry'), `http://${reachable(settings.HOST)}:${ports.get('GATEWAY_PORT')}`].flatMap(
-        (at) => (at?.startsWith('http:') ? new URL(at).host : []),
-      ),
-      urls: {
-        amqp: url('amqp') ?? '',
-        redis: url('redis') ?? '',
-        influx: url('influx') ?? '',
-        mongodb: url('mongodb') ?? '',
-      },
-    };
-    mustGoOn();
-    task.progress(`Starting ${parts.apps.length} apps`);
-    const started = await Promise.all(parts.apps.map((part) => startApp(part, wiring)));
-    children.push(...started.map(({ child }) => child));
-    await Promise.all(started.map(({ child }) => child.ready));
+    const pullingFrom = await whole(pullFrom(endpoints.registry));
     mustGoOn();
 
-    const endpoints = endpointsOf(servers, ports, secrets, settings);
-    if (task.demo) startDemo(endpoints, buildKeys);
+    task.progress(`Starting ${parts.apps.length} apps`);
+    const wiring: Wiring = { settings, secrets, folder, endpoints, pullFrom: pullingFrom, buildKeys };
+    const apps = await Promise.all(parts.apps.map((part) => startApp(part, wiring, ports)));
+    await Promise.all(apps.map(({ child }) => child.ready));
     mustGoOn();
-    const bounding = setInterval(() => parts.apps.forEach(({ name }) => boundLog(logPath(folder, name))), LOG_CHECK_MS);
-    atEnd('demo', () => clearInterval(bounding));
+
+    if (task.demo) startDemo(endpoints, buildKeys);
+    const readiness = watchReadiness(apps, task.notice);
+    const logs = setInterval(() => apps.forEach(({ name }) => boundLog(logPath(folder, name))), LOG_CHECK_MS);
+    atEnd('demo', () => {
+      readiness.stop();
+      clearInterval(logs);
+    });
     const rows = rowsOf(servers, parts.apps, ports, task);
     writeEndpoints(folder, endpoints);
     runFile.set({ state: 'ready', rows });
-    return {
-      endpoints,
-      rows,
-      publishers: started
-        .filter(({ part }) => part.stage === 'publisher')
-        .map(({ part, admin }) => ({ name: part.name, metricsUrl: `${admin}/metrics` })),
-      down: () => children.filter((child) => !child.running()).map(({ name }) => name),
-    };
+    const down = (): string[] => apps.flatMap(({ name, child }) => (child.running() ? [] : [name]));
+    return { endpoints, rows, publishers: apps.filter(({ stage }) => stage === 'publisher'), down };
+  };
 
-    async function startApp(part: AppPart, own: Wiring): Promise<{ part: AppPart; child: Child; admin: string }> {
-      const adminPort = await freePort();
-      mustGoOn();
-      const admin = `http://${reachable(settings.HOST)}:${adminPort}`;
-      const env = {
-        ...passedOn(part, task.environment),
-        ...part.environment(own),
-        ...(part.portVariable ? { [part.portVariable]: String(ports.get(part.portVariable)) } : {}),
-        HOST: settings.HOST,
-        ADMIN_PORT: String(adminPort),
-        SHUTDOWN_GRACE_SECONDS: String(APP_GRACE_MS / 1000 - 2),
-        WEIR_RUN: runFile.run.id,
-      };
-      const logFile = rotateLog(folder, part.name);
-      const child = keepRunning(
-        { name: part.name, file: part.file, env, logFile, readyUrl: `${admin}/readyz`, mayLack: part.mayLack ?? [] },
-        {
-          onProcess: (name, mark) => runFile.record(name, part.stage, mark ? [mark] : []),
-          notice: task.notice,
-        },
-      );
-      atEnd(part.stage, () => child.stop(APP_GRACE_MS));
-      return { part, child, admin };
-    }
+  const startApp = async (part: AppPart, wiring: Wiring, ports: ReadonlyMap<string, number>) => {
+    const { name, stage, file, portVariable, mayLack = [] } = part;
+    const adminPort = await freePort();
+    mustGoOn();
+    const admin = `http://${reachable(settings.HOST)}:${adminPort}`;
+    const readyUrl = `${admin}/readyz`;
+    const env = {
+      ...passedOn(part, task.environment),
+      ...part.environment(wiring),
+      ...(portVariable && { [portVariable]: String(ports.get(portVariable)) }),
+      HOST: settings.HOST,
+      ADMIN_PORT: String(adminPort),
+      SHUTDOWN_GRACE_SECONDS: String(APP_GRACE_MS / 1000 - 2),
+      [RUN_VARIABLE]: runFile.run.id,
+    };
+    const child = keepRunning(
+      { name, file, env, logFile: rotateLog(folder, name), readyUrl, mayLack },
+      { onProcess: (mark) => runFile.record(name, stage, mark ? [mark] : []), notice: task.notice },
+    );
+    atEnd(stage, () => child.stop(APP_GRACE_MS));
+    return { name, stage, child, readyUrl, mayLack, metricsUrl: `${admin}/metrics` };
   };
 
   /** The user's rules, else the demo's, else the user's registry, else our own. */
@@ -221,68 +199,4 @@ function wantedPorts(apps: readonly AppPart[], settings: Settings): { variable: 
   return apps.flatMap(({ portVariable }) =>
     portVariable ? [{ variable: portVariable, port: settings[portVariable] }] : [],
   );
-}
-
-function endpointsOf(
-  servers: readonly RunningServer[],
-  ports: ReadonlyMap<string, number>,
-  secrets: Secrets,
-  settings: Settings,
-): Endpoints {
-  const at = (variable: string): string => `http://${reachable(settings.HOST)}:${ports.get(variable)}`;
-  return {
-    gateway: at('GATEWAY_PORT'),
-    ingest: at('INGEST_PORT'),
-    buildService: at('BUILD_SERVICE_PORT'),
-    stats: at('STATS_PORT'),
-    ...Object.fromEntries(
-      servers.flatMap(({ key, url, found }) => [
-        [key, url],
-        [`found.${key}`, found],
-      ]),
-    ),
-    influxDatabase: settings.INFLUX_DATABASE,
-    mongoDatabase: settings.MONGODB_DATABASE,
-    ...secrets,
-  } as Endpoints;
-}
-
-function rowsOf(
-  servers: readonly RunningServer[],
-  apps: readonly AppPart[],
-  ports: ReadonlyMap<string, number>,
-  { settings, folder }: Task,
-): Row[] {
-  return [
-    ...apps.flatMap(({ name, portVariable, about }) =>
-      portVariable
-        ? [
-            {
-              what: name,
-              where: `http://${reachable(settings.HOST)}:${ports.get(portVariable)}`,
-              found: 'started',
-              why: about,
-            },
-          ]
-        : [],
-    ),
-    ...servers.map(({ what, url, found, note }) => ({
-      what,
-      where: withoutCredentials(url),
-      found,
-      why: shortened(note, folder),
-    })),
-  ];
-}
-
-/** A note with paths as short as a person at the repository's root would write them. */
-function shortened(note: string, folder: Folder): string {
-  return note.replaceAll(folder.root, relative(process.cwd(), folder.root) || '.');
-}
-
-/** Where to reach what listens on `host` from this machine. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
 }

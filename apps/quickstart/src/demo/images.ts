@@ -14,8 +14,8 @@ export interface DemoImage {
 export const FUSION_LABEL = 'io.weir.demo.fusion';
 
 export const demoImages: readonly DemoImage[] = [
+  { repository: 'demo/hello', tag: '1.0', platforms: ['linux/amd64', 'linux/arm64'] },
   { repository: 'demo/web', tag: '1.27', platforms: ['linux/amd64', 'linux/arm64'] },
-  { repository: 'demo/worker', tag: '3.1', platforms: ['linux/amd64', 'linux/arm64'] },
   { repository: 'demo/tool', tag: 'latest', platforms: ['linux/amd64'] },
   {
     repository: 'demo/pipeline',

@@ -52,7 +52,10 @@ void runCommand(
         name: 'fake-gateway',
         stage: 'publisher',
         portVariable: 'GATEWAY_PORT',
-        environment: ({ urls }) => ({ AMQP_URL: urls.amqp, FAKE_FAILS: process.env['FAKE_GATEWAY_FAILS'] ?? '' }),
+        environment: ({ endpoints }) => ({
+          AMQP_URL: endpoints.amqp,
+          FAKE_FAILS: process.env['FAKE_GATEWAY_FAILS'] ?? '',
+        }),
         passes: [/^GATEWAY_/],
       },
       { ...fakeApp, name: 'fake-worker', stage: 'worker', environment: () => ({}), passes: [] },
