@@ -56,20 +56,32 @@ test('a batch that fails is delivered again', async () => {
   expect(seen.sort()).toEqual([0, 1, 2, 3, 4]);
 });
 
-test('closing waits for the batch in hand and gives the rest back', async () => {
+test('closing waits for the batches in hand, acknowledges them in order and gives the rest back', async () => {
   await send(0, 30);
-  let release = () => {};
-  const handled: number[] = [];
-  consume(async (batch) => {
-    handled.push(batch.length);
-    await new Promise<void>((resolve) => (release = resolve));
-  });
-  await until(() => handled.length === 1);
+  const release: (() => void)[] = [];
+  consume(() => new Promise<void>((resolve) => release.push(resolve)));
+  await until(() => release.length === 2);
   const closed = consumer?.close();
-  release();
+  release[1]?.();
+  release[0]?.();
   await closed;
-  expect(handled).toEqual([10]);
-  await until(async () => (await channel.checkQueue(queue)).messageCount === 20);
+  expect(release).toHaveLength(2);
+  await until(async () => (await channel.checkQueue(queue)).messageCount === 10);
+});
+
+test('nothing behind a batch that failed is acknowledged', async () => {
+  await send(0, 20);
+  const seen: number[] = [];
+  let failures = 1;
+  consume(async (batch) => {
+    if (failures-- > 0) {
+      await until(() => seen.length > 0); // the second batch is done first
+      throw new Error('not now');
+    }
+    seen.push(...batch.map(({ content }) => Number(content)));
+  });
+  await until(() => seen.length >= 30);
+  expect([...new Set(seen)].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
 });
 
 test('a queue that is deleted under the consumer is declared and consumed anew', async () => {
@@ -78,8 +90,10 @@ test('a queue that is deleted under the consumer is declared and consumed anew',
   await until(() => consumer?.state() === true);
   await channel.deleteQueue(queue);
   await until(async () => {
-    await declareTopology(channel);
-    await send(7, 8);
-    return seen.includes('7');
+    const own = await connection.createChannel();
+    own.on('error', () => {});
+    return (await own.checkQueue(queue)).consumerCount === 1; // declared again, by the consumer
   });
+  await send(7, 8);
+  await until(() => seen.includes('7'));
 });

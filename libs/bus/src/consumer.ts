@@ -19,7 +19,7 @@ export interface ConsumerOptions {
   log: Logger;
   /** A batch is handed on when it has this many events … */
   maxEvents: number;
-  /** … or when its first event has waited this long, milliseconds. While one is in hand the next one gathers. */
+  /** … or when its first event has waited this long, milliseconds. While batches are in hand the next one gathers. */
   maxAgeMs: number;
   /**
    * Resolves when every message of the batch may be acknowledged; the consumer then acknowledges them with one
@@ -29,7 +29,10 @@ export interface ConsumerOptions {
   handle: Handle;
 }
 
-/** Consumes a worker's queue in batches, for ever: one batch in hand at a time, the next one gathering. */
+/** Batches in hand at one time: while the store has the first, the second can be read and sorted. */
+const IN_HAND = 2;
+
+/** Consumes a worker's queue in batches, for ever. Batches are acknowledged in the order in which they came. */
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { url, worker, log, maxEvents, maxAgeMs, handle } = options;
   let current: Consuming | undefined;
@@ -48,8 +51,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       });
       connection.on('close', () => consuming.abandon());
       await declareTopology(channel, WORKERS.includes(worker) ? WORKERS : [...WORKERS, worker]);
-      // Two batches: one in hand, one gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
-      await channel.prefetch(2 * maxEvents, false);
+      // What is in hand and one batch gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
+      await channel.prefetch((IN_HAND + 1) * maxEvents, false);
       await consuming.start(queueOf(worker));
       current = consuming;
     },
@@ -84,7 +87,8 @@ function createConsuming(options: {
   const aborter = new AbortController();
   let gathering: ConsumeMessage[] = [];
   let timer: NodeJS.Timeout | undefined;
-  let inHand: Promise<void> | undefined;
+  const inHand = new Set<Promise<void>>();
+  let acknowledged: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let tag = '';
 
@@ -99,20 +103,22 @@ function createConsuming(options: {
   const next = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (inHand || gathering.length === 0 || aborter.signal.aborted || stopping) return;
+    if (inHand.size === IN_HAND || gathering.length === 0 || aborter.signal.aborted || stopping) return;
     const batch = gathering.splice(0, maxEvents);
-    inHand = handle(batch, aborter.signal)
-      .then(() => acknowledge(batch))
+    const handled = handle(batch, aborter.signal);
+    // In order, and nothing behind a batch that failed: one `ack` stands for everything up to its message.
+    acknowledged = Promise.all([acknowledged, handled]).then(() => acknowledge(batch));
+    const done = acknowledged
       .catch((error: unknown) => {
         if (!aborter.signal.aborted) lost(`a batch failed: ${(error as Error).message}`);
       })
-      .finally(() => {
-        inHand = undefined;
+      .then(() => {
+        inHand.delete(done);
         next(); // what gathered meanwhile has waited long enough
       });
+    inHand.add(done);
   };
 
-  /** Batches are handled one after the other, so everything up to the last message is done. */
   const acknowledge = (batch: readonly ConsumeMessage[]): void => {
     const last = batch.at(-1);
     if (last && !aborter.signal.aborted) channel.ack(last, true);
@@ -126,7 +132,7 @@ function createConsuming(options: {
       stopping = true;
       clearTimeout(timer);
       await channel.cancel(tag).catch(() => {});
-      await inHand;
+      await Promise.all(inHand);
       gathering = []; // closing the channel gives them back
       await channel.close().catch(() => {});
     },

@@ -80,7 +80,8 @@ test('a confirmed event is in the queue of every worker and in the history', asy
   const before = (await channel.checkQueue(HISTORY)).messageCount;
   const [event] = pulls(1) as [WeirEvent];
   expect(await publisher.publish(event)).toBe('confirmed');
-  for (const worker of WORKERS) expect(await take(queueOf(worker), 1)).toEqual([event.id]);
+  for (const worker of WORKERS) await until(async () => (await channel.checkQueue(queueOf(worker))).messageCount === 1);
+  expect(await take(queueOf('redis'), 1)).toEqual([event.id]);
   await until(async () => (await channel.checkQueue(HISTORY)).messageCount === before + 1);
 });
 

@@ -55,10 +55,16 @@ export function startWorker<V extends Variables>(
     counted.retries.inc();
   };
 
-  const handle = async (messages: readonly ConsumeMessage[], lost: AbortSignal): Promise<void> => {
-    const stopped = () => lost.aborted || signal.aborted;
-    const { events, dead } = decode(messages);
+  // The next batch is decoded while the store has this one; the store itself gets one batch at a time.
+  let turn: Promise<unknown> = Promise.resolve();
+  const handle = (messages: readonly ConsumeMessage[], lost: AbortSignal): Promise<void> => {
+    const sorted = decode(messages);
+    const mine = turn.then(() => settle(sorted, () => lost.aborted || signal.aborted));
+    turn = mine.catch(() => {}); // the consumer hears of it
+    return mine;
+  };
 
+  const settle = async ({ events, dead }: Sorted, stopped: () => boolean): Promise<void> => {
     const timed = counted.writeSeconds.startTimer();
     const refused = await untilDone(() => write(worker, [...events.keys()]), {
       stopped,
@@ -79,8 +85,8 @@ export function startWorker<V extends Variables>(
       await untilDone(() => park(parker, name, letter), { stopped, failed: () => counted.retries.inc() });
     }
     counted.parked.inc(dead.length);
-    counted.written.inc(messages.length - dead.length);
-    counted.batchEvents.observe(messages.length);
+    counted.written.inc(events.size - refused.length);
+    counted.batchEvents.observe(events.size + dead.length - refused.length);
     counted.lastEvent.setToCurrentTime();
     counted.lag.set(oldestAgeSeconds(events.keys()));
   };
@@ -112,8 +118,13 @@ interface Dead {
   error: string;
 }
 
+interface Sorted {
+  events: Map<WeirEvent, ConsumeMessage>;
+  dead: Dead[];
+}
+
 /** Sorts a batch: what can be written, and what cannot even be read. */
-function decode(messages: readonly ConsumeMessage[]): { events: Map<WeirEvent, ConsumeMessage>; dead: Dead[] } {
+function decode(messages: readonly ConsumeMessage[]): Sorted {
   const events = new Map<WeirEvent, ConsumeMessage>();
   const dead: Dead[] = [];
   for (const message of messages) {
