@@ -45,6 +45,7 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
       noDelay: true,
       clientProperties: { connection_name: name },
     });
+    if (closing.signal.aborted) return void connection.close().catch(() => {}); // closed while connecting
     const ended = new Promise<string>((resolve) => {
       end = resolve;
       // Only `close` is certain: an operator's shutdown (320) emits no `error` (reference reliability A.3, L9).

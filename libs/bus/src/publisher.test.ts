@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { createEvent, type WeirEvent } from '@weir/events';
@@ -149,7 +150,8 @@ test('a broker that no longer answers sends events to the spool, and what it had
 
 test('an event that neither broker nor spool takes is refused', async () => {
   await publisher.close();
-  publisher = createPublisher({ url: broker.url, spoolDir: '/proc/no-such-place', log, metrics: new Registry() });
+  await writeFile(join(dir.path, 'a-file'), '');
+  publisher = open('a-file/no-such-place');
   const [event] = pulls(1) as [WeirEvent];
   await expect(publisher.publish(event)).rejects.toThrow(/no-such-place/);
   await until(() => publisher.ready() === true);
