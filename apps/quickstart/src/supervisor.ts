@@ -8,7 +8,7 @@ import type { Endpoints } from './endpoints';
 import { writeEndpoints } from './endpoints';
 import type { Folder } from './folder';
 import { removeFile, writeJson } from './folder';
-import { boundLog, logPath, rotateLog } from './logs';
+import { boundLog, rotateLog } from './logs';
 import type { Parts, RunningServer } from './parts';
 import { claimPorts, freePort } from './ports';
 import { RUN_VARIABLE, endProcesses, markOf, processesOfRun } from './processes';
@@ -103,7 +103,8 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
 
     if (task.demo) startDemo(endpoints, buildKeys);
     const readiness = watchReadiness(apps, task.notice);
-    const logs = setInterval(() => apps.forEach(({ name }) => boundLog(logPath(folder, name))), LOG_CHECK_MS);
+    const logFiles = [...apps, ...servers].flatMap(({ logFile }) => logFile ?? []);
+    const logs = setInterval(() => logFiles.forEach((file) => boundLog(file)), LOG_CHECK_MS);
     atEnd('demo', () => {
       readiness.stop();
       clearInterval(logs);
@@ -142,7 +143,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
       { onProcess: (mark) => runFile.record(name, stage, mark ? [mark] : []), notice: task.notice },
     );
     atEnd(stage, () => child.stop(APP_GRACE_MS));
-    return { name, stage, child, readyUrl, mayLack, metricsUrl: `${admin}/metrics` };
+    return { name, stage, child, logFile, readyUrl, mayLack, metricsUrl: `${admin}/metrics` };
   };
 
   /** The user's rules, else the demo's, else the user's registry, else our own. */
