@@ -29,6 +29,7 @@ export function endpointsOf(
     ),
     influxDatabase: settings.INFLUX_DATABASE,
     mongoDatabase: settings.MONGODB_DATABASE,
+    ...(settings.GRAFANA_URL !== undefined && { grafana: settings.GRAFANA_URL }),
     ...secrets,
   } as Endpoints;
 }
@@ -53,6 +54,9 @@ export function rowsOf(
           ]
         : [],
     ),
+    ...(settings.GRAFANA_URL === undefined
+      ? []
+      : [{ what: 'Grafana', where: withoutCredentials(settings.GRAFANA_URL), found: 'url', why: 'from GRAFANA_URL' }]),
     ...servers.map(({ what, url, found, note }) => ({
       what,
       where: withoutCredentials(url),

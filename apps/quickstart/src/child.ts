@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { backoff } from '@weir/service';
@@ -5,6 +6,7 @@ import { lastLines, openLog } from './logs';
 import type { ProcessMark } from './processes';
 import { endProcesses, markOf } from './processes';
 import { readiness } from './readiness';
+import type { WarmProcess } from './warm';
 
 /** A program that is to run for as long as the quick start does. */
 export interface ChildSpec {
@@ -13,6 +15,8 @@ export interface ChildSpec {
   file: string;
   /** Its whole environment: nothing is inherited. */
   env: Readonly<Record<string, string>>;
+  /** A process that has been prepared for the first start. */
+  warm?: WarmProcess;
   logFile: string;
   /** Answers 200 when the child can do its work, and which checks are in the way when it cannot. */
   readyUrl: string;
@@ -51,6 +55,7 @@ export class ChildFailure extends Error {
 }
 
 const READY_TIMEOUT_MS = 60_000;
+const POLL_MS = 100;
 const ATTEMPTS_UNTIL_READY = 3;
 /** Exit code of an app whose configuration is wrong (sysexits.h): starting it again cannot help. */
 const EXIT_CONFIG = 78;
@@ -86,12 +91,7 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
 
   const start = (): void => {
     attempts += 1;
-    const log = openLog(spec.logFile);
-    const child = spawn(process.execPath, ['--enable-source-maps', spec.file], {
-      env: { ...spec.env },
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
+    const child = (attempts === 1 && spec.warm?.begin(spec.env)) || launch(spec);
     const begun = Date.now();
     current = child.pid === undefined ? undefined : markOf(child.pid);
     surroundings.onProcess(current);
@@ -130,6 +130,13 @@ export function keepRunning(spec: ChildSpec, surroundings: Surroundings, readyTi
   };
 }
 
+function launch({ file, env, logFile }: ChildSpec): ChildProcess {
+  const log = openLog(logFile);
+  const child = spawn(process.execPath, [file], { env: { ...env }, stdio: ['ignore', log, log] });
+  closeSync(log);
+  return child;
+}
+
 /** Asks until the answer is 200 (undefined) or time is up (what the last answer was); gives up quietly when told to. */
 async function untilReady(
   spec: ChildSpec,
@@ -145,7 +152,7 @@ async function untilReady(
     }
     last = answer;
     if (Date.now() > deadline) return `was not ready within ${Math.round(timeoutMs / 1000)} s: ${last}`;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return last;
 }

@@ -9,6 +9,8 @@ export interface Options {
   demo: boolean;
   /** Install missing packages without asking. */
   yes: boolean;
+  /** Only say what the flags are. */
+  help: boolean;
 }
 
 export const usage = `npm start [-- flags]     start RabbitMQ, Redis, InfluxDB, MongoDB and every app of Weir; Ctrl-C ends them
@@ -22,8 +24,12 @@ npm stop                 take down what runs
 export function readOptions(args: readonly string[]): Options {
   try {
     const off = { type: 'boolean', default: false } as const;
-    const { values } = parseArgs({ args: [...args], options: { detach: off, demo: off, yes: off }, strict: true });
-    return { detach: values.detach, demo: values.demo, yes: values.yes };
+    const { values } = parseArgs({
+      args: [...args],
+      options: { detach: off, demo: off, yes: off, help: off },
+      strict: true,
+    });
+    return { detach: values.detach, demo: values.demo, yes: values.yes, help: values.help };
   } catch (error) {
     const [what] = (error as Error).message.split('. ');
     throw new StartError(`${what}. The flags are:\n${usage}`);

@@ -13,6 +13,8 @@ export interface RunningServer {
   found: Found;
   /** Why it was found so, for people. */
   note: string;
+  /** Where it writes its log, when it is ours. */
+  logFile?: string;
   /** Its processes, where they are ours. */
   pids(): readonly number[];
   /** Starts it again after it has died, at the same address with the same data; absent where it is not ours to start. */

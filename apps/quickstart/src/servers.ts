@@ -62,6 +62,7 @@ function running(key: ServerKey, what: string, server: Server): RunningServer {
     pids: () => server.pids,
     stop: () => server.stop(),
     ...(isPrivate(server) && {
+      logFile: server.logFile,
       async restart() {
         await server.stop(); // of several processes, one may still run
         await server.start();

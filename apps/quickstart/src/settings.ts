@@ -32,6 +32,7 @@ export const variables = {
   REDIS_URL: variable(redisUrl().optional(), { description: `A Redis of yours, ${givenServer}.`, secret: true }),
   INFLUX_URL: variable(httpUrl().optional(), { description: `An InfluxDB of yours, ${givenServer}.`, secret: true }),
   MONGODB_URL: variable(mongodbUrl().optional(), { description: `A MongoDB of yours, ${givenServer}.`, secret: true }),
+  GRAFANA_URL: variable(httpUrl().optional(), { description: 'A Grafana of yours, to be named among the addresses.' }),
   INFLUX_DATABASE: variable(text(64).default('weir'), { description: 'Database of the points in InfluxDB.' }),
   MONGODB_DATABASE: variable(text(64).default('weir'), { description: 'Database of the documents in MongoDB.' }),
   WEIR_HOME: variable(directory().default('.weir'), {

@@ -9,6 +9,7 @@ import type { Folder } from './folder';
 import { lastLines, openLog, rotateLog } from './logs';
 import type { FromSupervisor, ToSupervisor } from './messages';
 import type { Options } from './options';
+import { usage } from './options';
 import { RUN_VARIABLE } from './processes';
 import { isSupervised, readRun } from './run-file';
 import type { Run } from './run-file';
@@ -32,6 +33,10 @@ export async function start(
   process: NodeJS.Process,
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
+  if (options.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const settings = readConfig(variables, environment);
   const folder = folderAt(settings.WEIR_HOME);
   makeFolder(folder);
@@ -155,8 +160,12 @@ async function force(folder: Folder): Promise<void> {
 async function ask(question: string, process: NodeJS.Process): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) return true;
   const lines = createInterface({ input: process.stdin, output: process.stdout });
+  // At a prompt, Ctrl-C comes as a key: it means no, and to stop.
+  const interrupted = new Promise<string>((resolve) => lines.once('SIGINT', () => resolve('no')));
+  void interrupted.then(() => process.emit('SIGINT'));
   try {
-    return /^(y(es)?)?$/i.test((await lines.question(`${question} [Y/n] `)).trim());
+    const answer = await Promise.race([lines.question(`${question} [Y/n] `), interrupted]);
+    return /^(y(es)?)?$/i.test(answer.trim());
   } finally {
     lines.close();
   }

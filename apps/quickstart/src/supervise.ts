@@ -70,7 +70,7 @@ export async function supervise(
       if (options.yes || !process.connected) return true;
       const answered = new Promise<boolean>((resolve) => (answer = resolve));
       await say({ type: 'ask', question });
-      return answered;
+      return Promise.race([answered, told.then(() => false)]);
     },
   });
 

@@ -8,7 +8,7 @@ import type { Endpoints } from './endpoints';
 import { writeEndpoints } from './endpoints';
 import type { Folder } from './folder';
 import { removeFile, writeJson } from './folder';
-import { boundLog, logPath, rotateLog } from './logs';
+import { boundLog, rotateLog } from './logs';
 import type { Parts, RunningServer } from './parts';
 import { claimPorts, freePort } from './ports';
 import { RUN_VARIABLE, endProcesses, markOf, processesOfRun } from './processes';
@@ -19,6 +19,8 @@ import { keepSecrets, newBuildKeys } from './secrets';
 import { watchServer } from './server-watch';
 import type { Settings } from './settings';
 import type { Row } from './table';
+import type { WarmProcess } from './warm';
+import { warmUp } from './warm';
 
 export interface Task {
   folder: Folder;
@@ -40,6 +42,16 @@ export interface Up {
   publishers: { name: string; metricsUrl: string }[];
   /** Names of what does not run just now. */
   down(): string[];
+}
+
+type Ports = ReadonlyMap<string, number>;
+
+interface PreparedApp {
+  part: AppPart;
+  /** What is known of its environment before the servers are. */
+  env: Record<string, string>;
+  logFile: string;
+  warm: WarmProcess;
 }
 
 /** How long an app may drain before it is forced; it is told a little less. */
@@ -75,6 +87,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
   const up = async (): Promise<Up> => {
     const ports = await claimPorts(settings.HOST, wantedPorts(parts.apps, settings));
     const secrets = keepSecrets(folder);
+    const prepared = parts.apps.map(prepareApp);
     task.progress('Looking for RabbitMQ, Redis, InfluxDB and MongoDB, or starting them');
     const servers = await whole(findServers(task, atEnd));
     const endpoints = endpointsOf(servers, ports, secrets, settings);
@@ -84,13 +97,14 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
 
     task.progress(`Starting ${parts.apps.length} apps`);
     const wiring: Wiring = { settings, secrets, folder, endpoints, pullFrom: pullingFrom, buildKeys };
-    const apps = await Promise.all(parts.apps.map((part) => startApp(part, wiring, ports)));
+    const apps = await Promise.all(prepared.map((app) => startApp(app, wiring, ports)));
     await Promise.all(apps.map(({ child }) => child.ready));
     mustGoOn();
 
     if (task.demo) startDemo(endpoints, buildKeys);
     const readiness = watchReadiness(apps, task.notice);
-    const logs = setInterval(() => apps.forEach(({ name }) => boundLog(logPath(folder, name))), LOG_CHECK_MS);
+    const logFiles = [...apps, ...servers].flatMap(({ logFile }) => logFile ?? []);
+    const logs = setInterval(() => logFiles.forEach((file) => boundLog(file)), LOG_CHECK_MS);
     atEnd('demo', () => {
       readiness.stop();
       clearInterval(logs);
@@ -102,27 +116,34 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     return { endpoints, rows, publishers: apps.filter(({ stage }) => stage === 'publisher'), down };
   };
 
-  const startApp = async (part: AppPart, wiring: Wiring, ports: ReadonlyMap<string, number>) => {
+  /** An app's process is there before its servers are: what it has to load is loaded by then. */
+  const prepareApp = (part: AppPart): PreparedApp => {
+    const env = { ...passedOn(part, task.environment), HOST: settings.HOST, [RUN_VARIABLE]: runFile.run.id };
+    const logFile = rotateLog(folder, part.name);
+    const warm = warmUp(part.file, env, logFile);
+    atEnd(part.stage, () => warm.discard());
+    return { part, env, logFile, warm };
+  };
+
+  const startApp = async ({ part, warm, logFile, ...prepared }: PreparedApp, wiring: Wiring, ports: Ports) => {
     const { name, stage, file, portVariable, mayLack = [] } = part;
     const adminPort = await freePort();
     mustGoOn();
     const admin = `http://${reachable(settings.HOST)}:${adminPort}`;
     const readyUrl = `${admin}/readyz`;
     const env = {
-      ...passedOn(part, task.environment),
+      ...prepared.env,
       ...part.environment(wiring),
       ...(portVariable && { [portVariable]: String(ports.get(portVariable)) }),
-      HOST: settings.HOST,
       ADMIN_PORT: String(adminPort),
       SHUTDOWN_GRACE_SECONDS: String(APP_GRACE_MS / 1000 - 2),
-      [RUN_VARIABLE]: runFile.run.id,
     };
     const child = keepRunning(
-      { name, file, env, logFile: rotateLog(folder, name), readyUrl, mayLack },
+      { name, file, env, warm, logFile, readyUrl, mayLack },
       { onProcess: (mark) => runFile.record(name, stage, mark ? [mark] : []), notice: task.notice },
     );
     atEnd(stage, () => child.stop(APP_GRACE_MS));
-    return { name, stage, child, readyUrl, mayLack, metricsUrl: `${admin}/metrics` };
+    return { name, stage, child, logFile, readyUrl, mayLack, metricsUrl: `${admin}/metrics` };
   };
 
   /** The user's rules, else the demo's, else the user's registry, else our own. */

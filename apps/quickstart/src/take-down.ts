@@ -11,7 +11,8 @@ export interface Patience {
   stageMs: number;
 }
 
-const PATIENCE: Patience = { supervisorMs: 60_000, stageMs: 15_000 };
+/** A supervisor that installs packages just now finishes that first: half an installation is worse than a wait. */
+const PATIENCE: Patience = { supervisorMs: 180_000, stageMs: 15_000 };
 
 /**
  * Ends a run from outside: asks its supervisor, and where that is gone or does not answer, ends what the run left
