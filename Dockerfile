@@ -62,9 +62,13 @@ ENTRYPOINT ["weir-app"]
 
 FROM app AS build-service
 USER root
-# uidmap: buildah runs as an ordinary user, in a user namespace of its own.
+# buildah runs as an ordinary user in a user namespace of its own. The two programs that map its users get one capability
+# each in place of Debian's setuid bit, which would ask for more capabilities than the container has.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends buildah skopeo uidmap ca-certificates \
+ && apt-get install -y --no-install-recommends buildah skopeo uidmap ca-certificates libcap2-bin \
+ && chmod u-s /usr/bin/newuidmap /usr/bin/newgidmap \
+ && setcap cap_setuid+ep /usr/bin/newuidmap && setcap cap_setgid+ep /usr/bin/newgidmap \
+ && apt-get purge -y --auto-remove libcap2-bin \
  && rm -rf /var/lib/apt/lists/* \
  && echo 'node:100000:65536' > /etc/subuid && echo 'node:100000:65536' > /etc/subgid
 USER node
