@@ -1,4 +1,5 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@weir/testing';
 import pino from 'pino';
@@ -9,6 +10,7 @@ let dir: Awaited<ReturnType<typeof temporaryDirectory>>;
 let spool: Spool;
 
 const open = (maxBytes = 1024 ** 2) => openSpool({ dir: join(dir.path, 'spool'), maxBytes, log });
+const openBig = (maxBytes: number) => openSpool({ dir: join(dir.path, 'big'), maxBytes, log });
 const payload = (n: number) => Buffer.from(`event ${n}`);
 const segments = async () => (await readdir(join(dir.path, 'spool'))).filter((name) => name.endsWith('.spool'));
 
@@ -80,6 +82,20 @@ test('a torn last record and a flipped bit cost only themselves, and a copy is k
   expect(await readdir(join(dir.path, 'spool'))).toContain(`${name}.damaged`);
 });
 
+test('a damaged length costs only its own record', async () => {
+  for (let n = 1; n <= 4; n += 1) await spool.append(payload(n));
+  await spool.close();
+  const [name = ''] = await segments();
+  const path = join(dir.path, 'spool', name);
+  const whole = await readFile(path);
+  whole[15] = 255; // the second record seems to reach far beyond the end
+  whole[30 + 3] = 6; // the third seems to be a byte shorter
+  await writeFile(path, whole);
+  spool = await open();
+  expect(spool.depth().events).toBe(2);
+  expect(await drainAll(spool)).toEqual(['event 1', 'event 4']);
+});
+
 test('an empty segment and one of rubbish stop nothing', async () => {
   await spool.close();
   await writeFile(join(dir.path, 'spool', '0000000000000007.spool'), '');
@@ -107,6 +123,91 @@ test('a second owner is refused by name; a lock whose process is gone is taken o
   await writeFile(join(dir.path, 'spool', 'lock'), JSON.stringify({ pid: process.pid, started: '1' }));
   spool = await open();
   await spool.append(payload(1));
+});
+
+test('an owner in another container, whose process numbers are not ours, keeps its spool as long as it lives', async () => {
+  await spool.close();
+  const owner = createServer();
+  await new Promise<void>((resolve) => owner.listen(join(dir.path, 'spool', 'lock.1.sock'), resolve));
+  const lock = { pid: process.pid, started: '1', where: 'another pid:[1]', socket: 'lock.1.sock' };
+  await writeFile(join(dir.path, 'spool', 'lock'), JSON.stringify(lock));
+  await expect(open()).rejects.toThrow(/in use by process/);
+  await new Promise((resolve) => owner.close(resolve));
+  spool = await open();
+  await spool.append(payload(1));
+});
+
+test('of many who find a dead lock at once, one gets it', async () => {
+  await spool.close();
+  await writeFile(join(dir.path, 'spool', 'lock'), JSON.stringify({ pid: process.pid, started: '1' }));
+  const opened = await Promise.allSettled(Array.from({ length: 8 }, () => open()));
+  const owners = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  expect(owners).toHaveLength(1);
+  spool = owners[0] as Spool;
+});
+
+test('a spool that is closed twice does not give away what has a new owner', async () => {
+  const old = spool;
+  await old.close();
+  spool = await open();
+  await old.close();
+  await expect(open()).rejects.toThrow(/in use/);
+});
+
+test('a quota counts what is still being written', async () => {
+  await spool.close();
+  spool = await open(40);
+  const results = [spool.append(payload(1))];
+  await Promise.resolve().then(() => {}); // the first is on its way to the disk
+  await new Promise(setImmediate);
+  results.push(spool.append(payload(2)), spool.append(payload(3)));
+  const outcomes = (await Promise.allSettled(results)).map(({ status }) => status);
+  expect(outcomes).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+  expect(spool.depth().bytes).toBeLessThanOrEqual(40);
+});
+
+test('what could not be read back is not taken', async () => {
+  const big = await openBig(8 * 1024 ** 2);
+  await expect(big.append(Buffer.alloc(1024 ** 2 + 1, 1))).rejects.toThrow(SpoolError);
+  await expect(big.append(Buffer.alloc(0))).rejects.toThrow(SpoolError);
+  await big.append(Buffer.alloc(1024 ** 2, 1));
+  await big.append(payload(1));
+  expect((await drainAll(big)).map(({ length }) => length)).toEqual([1024 ** 2, 7]);
+  await big.close();
+});
+
+test('a burst is cut into segments that fit into memory', async () => {
+  const big = await openBig(64 * 1024 ** 2);
+  await Promise.all(Array.from({ length: 40 }, () => big.append(Buffer.alloc(900_000, 1))));
+  for (const name of await readdir(join(dir.path, 'big'))) {
+    expect((await stat(join(dir.path, 'big', name))).size).toBeLessThan(20 * 1024 ** 2);
+  }
+  expect((await drainAll(big)).length).toBe(40);
+  await big.close();
+});
+
+test('a segment that somebody has deleted does not stop the others', async () => {
+  await spool.append(payload(1));
+  await spool.close();
+  spool = await open();
+  const [name = ''] = await segments();
+  await spool.append(payload(2));
+  await unlink(join(dir.path, 'spool', name));
+  expect(await drainAll(spool)).toEqual(['event 2']);
+  expect(spool.depth()).toEqual({ events: 0, bytes: 0 });
+});
+
+test('a spool that cannot be read is given back, so that it can be opened once it can', async () => {
+  await spool.close();
+  await mkdir(join(dir.path, 'spool', '0000000000000007.spool'));
+  await expect(open()).rejects.toThrow(SpoolError);
+  await rmdir(join(dir.path, 'spool', '0000000000000007.spool'));
+  spool = await open();
+  await spool.append(payload(1));
+});
+
+test('a place where no directory can be made is an error at once', async () => {
+  await expect(openSpool({ dir: '/proc/no-such-place/spool', maxBytes: 1, log })).rejects.toThrow(/no-such-place/);
 });
 
 test('only the owner may read it', async () => {

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readdir, readFile, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { decodeSegment, encodeRecord, type Damage } from './spool-segment';
+import { createFile, makeDirectory, syncDirectory, writeAt } from './spool-disk';
+import { decodeSegment, encodeRecord, MAX_PAYLOAD_BYTES, type Damage } from './spool-segment';
 import { lockDirectory } from './spool-lock';
 
 /** The disk does not take the event: full, over the quota, failing, or in use by another process. */
@@ -35,6 +36,8 @@ export interface Spool {
 }
 
 const SEGMENT_BYTES = 8 * 1024 ** 2;
+/** What waits for the disk at most; a disk that hangs must not fill the memory. A publisher's full window fits. */
+const WAITING_BYTES = 256 * 1024 ** 2;
 const SEGMENT_NAME = /^\d{16}\.spool$/;
 
 interface Waiting {
@@ -63,18 +66,15 @@ export async function openSpool({
   maxBytes: number;
   log: Logger;
 }): Promise<Spool> {
-  let unlock: () => Promise<void>;
-  try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    unlock = await lockDirectory(dir);
-  } catch (error) {
+  const { unlock, files } = await occupy(dir, log).catch((error: unknown) => {
     throw new SpoolError((error as Error).message);
-  }
-  const files = await findSegments(dir, log);
+  });
   let number = Number(files.at(-1)?.name.slice(0, 16) ?? 0);
   let active: { handle: FileHandle; file: File } | undefined;
-  let waiting: Waiting[] = [];
-  let waitingBytes = 0;
+  const waiting: Waiting[] = [];
+  /** Bytes that wait or are being written. */
+  let promised = 0;
+  let problem: string | undefined;
   let flushing: Promise<void> | undefined;
   let closed = false;
   const used = { events: 0, bytes: 0 };
@@ -98,8 +98,7 @@ export async function openSpool({
     if (active) return active;
     number += 1;
     const name = `${String(number).padStart(16, '0')}.spool`;
-    const handle = await open(join(dir, name), 'wx', 0o600);
-    await syncDirectory(dir);
+    const handle = await createFile(dir, name);
     active = { handle, file: { name, events: 0, bytes: 0 } };
     files.push(active.file);
     return active;
@@ -113,71 +112,110 @@ export async function openSpool({
 
   const flush = async (): Promise<void> => {
     while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      waitingBytes = 0;
+      const batch = nextBatch();
+      const block = Buffer.concat(batch.map(({ record }) => record));
       try {
         const { handle, file } = await activeFile();
-        const block = Buffer.concat(batch.map(({ record }) => record));
-        await write(handle, block, file.bytes);
+        await writeAt(handle, block, file.bytes);
         await handle.datasync();
         file.bytes += block.length;
         file.events += batch.length;
         add({ events: batch.length, bytes: block.length });
         for (const { resolve } of batch) resolve();
+        if (problem) log.info('the spool can be written again');
+        problem = undefined;
       } catch (error) {
         // After a failed fdatasync the kernel may have dropped the pages: this file is not written to again
         // (reference reliability A.8, rule 4). What waited here was not acknowledged and is not now.
         await abandon(error as Error, batch);
       }
+      promised -= block.length;
     }
     flushing = undefined; // in one go with the last look at `waiting`: who comes later starts the next flush
   };
 
-  const abandon = async (error: Error, batch: Waiting[]): Promise<void> => {
-    log.error({ err: error, events: batch.length }, 'the spool could not be written');
+  /** What is written at once: of the size of a segment, for a segment is read back as a whole. */
+  const nextBatch = (): Waiting[] => {
+    let bytes = 0;
+    let count = 0;
+    while (count < waiting.length && bytes < SEGMENT_BYTES) bytes += waiting[count++]?.record.length ?? 0;
+    return waiting.splice(0, count);
+  };
+
+  const abandon = async (error: NodeJS.ErrnoException, batch: Waiting[]): Promise<void> => {
+    // Once per problem: a disk stays full for hours, and every event would say so.
+    const found = error.code ?? error.message;
+    if (problem !== found) log.error({ err: error, events: batch.length }, 'the spool could not be written');
+    problem = found;
     const broken = active;
     active = undefined;
     if (broken) {
       await broken.handle.truncate(broken.file.bytes).catch(() => {});
       await broken.handle.close().catch(() => {});
       if (broken.file.events === 0) {
-        files.splice(files.indexOf(broken.file), 1);
+        forget(broken.file.name);
         await unlink(join(dir, broken.file.name)).catch(() => {});
       }
     }
     for (const { reject } of batch) reject(new SpoolError(`The spool cannot be written: ${error.message}`));
   };
 
+  const forget = (name: string): void => {
+    const at = files.findIndex((file) => file.name === name);
+    const [gone] = at < 0 ? [] : files.splice(at, 1);
+    if (gone) add({ events: -gone.events, bytes: -gone.bytes });
+  };
+
+  const read = async ({ name, events }: File): Promise<Segment | undefined> => {
+    let segment;
+    try {
+      segment = await readFile(join(dir, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (events > 0) log.error({ segment: name, events }, 'a part of the spool was deleted');
+      return undefined;
+    }
+    const { payloads, damaged } = decodeSegment(segment);
+    if (damaged.length > 0) await keepDamaged(dir, name, damaged, log);
+    return { name, payloads };
+  };
+
+  const refusal = (payload: Buffer, bytes: number): string | undefined => {
+    if (closed) return 'The spool is closed';
+    if (payload.length === 0 || payload.length > MAX_PAYLOAD_BYTES)
+      return `The spool takes events of 1 to ${MAX_PAYLOAD_BYTES} bytes, not of ${payload.length}`;
+    if (used.bytes + promised + bytes > maxBytes) return `The spool is full: ${maxBytes} bytes are allowed`;
+    if (promised + bytes > WAITING_BYTES) return `The disk does not keep up: ${promised} bytes wait for it`;
+    return undefined;
+  };
+
   return {
     append(payload) {
       const record = encodeRecord(payload);
-      if (closed) return Promise.reject(new SpoolError('The spool is closed'));
-      if (used.bytes + waitingBytes + record.length > maxBytes) {
-        return Promise.reject(new SpoolError(`The spool is full: ${maxBytes} bytes are allowed`));
-      }
-      waitingBytes += record.length;
+      const refused = refusal(payload, record.length);
+      if (refused) return Promise.reject(new SpoolError(refused));
+      promised += record.length;
       return new Promise((resolve, reject) => {
         waiting.push({ record, resolve, reject });
         flushing ??= inTurn(flush);
       });
     },
     async oldest() {
-      const first = files[0];
-      if (!first) return undefined;
-      await inTurn(async () => (first === active?.file ? seal() : undefined));
-      const { payloads, damaged } = decodeSegment(await readFile(join(dir, first.name)));
-      if (damaged.length > 0) await keepDamaged(dir, first.name, damaged, log);
-      return { name: first.name, payloads };
+      for (let first = files[0]; first; first = files[0]) {
+        const candidate = first;
+        await inTurn(async () => (candidate === active?.file ? seal() : undefined));
+        const segment = await read(candidate);
+        if (segment) return segment;
+        forget(candidate.name);
+      }
+      return undefined;
     },
     async remove({ name }) {
       await unlink(join(dir, name)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
       });
       await syncDirectory(dir);
-      const at = files.findIndex((file) => file.name === name);
-      const [removed] = at < 0 ? [] : files.splice(at, 1);
-      if (removed) add({ events: -removed.events, bytes: -removed.bytes });
+      forget(name);
     },
     depth: () => ({ ...used }),
     async close() {
@@ -187,6 +225,18 @@ export async function openSpool({
       await unlock();
     },
   };
+}
+
+/** Makes the directory ours and counts what is in it. */
+async function occupy(dir: string, log: Logger): Promise<{ unlock: () => Promise<void>; files: File[] }> {
+  await makeDirectory(dir);
+  const unlock = await lockDirectory(dir);
+  try {
+    return { unlock, files: await findSegments(dir, log) };
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
 }
 
 async function findSegments(dir: string, log: Logger): Promise<File[]> {
@@ -214,17 +264,4 @@ async function keepDamaged(dir: string, name: string, damaged: Damage[], log: Lo
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
       log.error({ err: error, segment: name }, 'damaged, and no copy');
   }
-}
-
-/** Writes all of `block` at `position`; a short write (disk full) continues, until it fails. */
-async function write(handle: FileHandle, block: Buffer, position: number): Promise<void> {
-  let written = 0;
-  while (written < block.length) {
-    written += (await handle.write(block, written, block.length - written, position + written)).bytesWritten;
-  }
-}
-
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
-  await handle.sync().finally(() => handle.close());
 }
