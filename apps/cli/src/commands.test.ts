@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deadQueueOf, declareTopology, EXCHANGE, queueOf, WORKERS } from '@weir/bus';
+import { deadQueueOf, declareTopology, EXCHANGE, queueOf } from '@weir/bus';
 import { createEvent, encodeEvent } from '@weir/events';
 import { isolated, temporaryDirectory, until, type Isolated } from '@weir/testing';
 import { connect, type Channel, type ChannelModel } from 'amqplib';

@@ -1,4 +1,5 @@
 import type { WeirEvent } from './event';
+import { memo } from './memo';
 
 /** Other names of one architecture, as kernels and older clients say them (reference usage-metrics 1.4). */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -22,12 +23,12 @@ const KNOWN: ReadonlySet<string> = new Set([
  * The canonical architecture of a platform (`linux/arm64/v8`) or of a bare architecture (`x86_64`): `arm64`, `amd64`.
  * Variants are folded into their architecture; a name on no list is `unknown`, so that no publisher can make keys up.
  */
-export function architectureOf(platform: string): string {
+export const architectureOf = memo((platform: string): string => {
   const parts = platform.trim().toLowerCase().split('/');
   const name = (parts.length > 1 ? parts[1] : parts[0]) ?? '';
   const canonical = ALIASES[name] ?? name;
   return KNOWN.has(canonical) ? canonical : 'unknown';
-}
+});
 
 /** The distinct architectures of an event, from `data.platforms` or `data.platform`; empty when it names none. */
 export function architecturesOf(event: Pick<WeirEvent, 'data'>): string[] {

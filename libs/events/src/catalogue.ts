@@ -8,7 +8,7 @@ export interface Kind {
   name: string;
   /** One line: what happened. */
   description: string;
-  /** What `data` looks like; unknown fields are kept. */
+  /** What `data` looks like. It only judges: fields that it does not know are welcome and stay. */
   schema: z.ZodType<Record<string, unknown>>;
   /** A `data` that the schema accepts. */
   example: Record<string, unknown>;
@@ -32,18 +32,18 @@ const shared = {
     .optional(),
   fusion: z.boolean().optional().describe('Whether the image uses Fusion.'),
   bytes: count.optional().describe('Size in bytes.'),
-  client: z.looseObject({ name: text(128).optional(), version: text(128).optional() }).optional().describe('Client, from its user agent.'),
+  client: z.object({ name: text(128).optional(), version: text(128).optional() }).optional().describe('Client, from its user agent.'),
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed-out']).optional(),
   durationMs: z.number().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe('Duration in milliseconds.'),
 }; // prettier-ignore
 
-const image = z.looseObject({ repository, ...shared });
-const finished = z.looseObject({
+const image = z.object({ repository, ...shared });
+const finished = z.object({
   repository,
   ...shared,
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed-out']),
 });
-const resource = z.looseObject({ ...shared, repository: repository.optional(), resource: text(1024).optional() });
+const resource = z.object({ ...shared, repository: repository.optional(), resource: text(1024).optional() });
 
 const user = { organization: 'example.com' };
 const digest = `sha256:${'0'.repeat(64)}`;
@@ -75,12 +75,12 @@ export const catalogue: readonly Kind[] = [
   kind('scan.finished', 'A security scan ended.', finished, {
     repository: 'acme/app', tag: '1.4', digest, platform: 'linux/amd64', user, outcome: 'succeeded', durationMs: 9_800,
   }),
-  kind('health', 'A health monitor measured a service (seed 003).', z.looseObject({
+  kind('health', 'A health monitor measured a service (seed 003).', z.object({
     service: text(255), healthy: z.boolean(), responseTimeMs: z.number().min(0).optional(), queueLength: count.optional(),
   }), { service: 'registry', healthy: true, responseTimeMs: 12.5, queueLength: 3 }),
-  kind('audit', 'Somebody accessed or changed an entity (seed 002).', z.looseObject({
+  kind('audit', 'Somebody accessed or changed an entity (seed 002).', z.object({
     namespace: text(255), entityType: text(64), entityName: text(512), action: text(64),
-    accessor: z.looseObject({}).optional(),
+    accessor: z.object({}).optional(),
   }), { namespace: 'default', entityType: 'dataset', entityName: 'orders', action: 'read', accessor: { application: 'report' } }),
   kind('storage', 'A file was stored or deleted (seed 003).', resource.extend({ action: text(64) }), {
     action: 'uploaded', resource: 'file/42', bytes: 1_024, user,
@@ -90,7 +90,7 @@ export const catalogue: readonly Kind[] = [
   }),
   kind('view', 'A page or resource was looked at (seed 003).', resource, { resource: 'dataset/7', user }),
   kind('download', 'A resource was downloaded (seed 003).', resource, { resource: 'file/42', bytes: 1_024, user }),
-  kind('outage', 'A service went down or came back (seed 003).', z.looseObject({
+  kind('outage', 'A service went down or came back (seed 003).', z.object({
     service: text(255), state: z.enum(['down', 'up', 'maintenance']),
   }), { service: 'registry', state: 'down' }),
 ]; // prettier-ignore

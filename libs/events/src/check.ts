@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { kindOf } from './catalogue';
 import type { WeirEvent } from './event';
+import { memo } from './memo';
 
 /** One thing that is wrong: which field, and what is wrong with it and allowed there, for a person to read. */
 export interface Problem {
@@ -28,8 +29,8 @@ const plainText = /^[^\u0000-\u001f\u007f\p{Surrogate}]*$/u;
 const attribute = (max: number) =>
   z.string().min(1).max(max).regex(plainText, 'must not contain control characters or lone surrogates');
 
-/** CloudEvents 1.0.2, "Context Attributes"; extensions pass through. */
-const envelope = z.looseObject({
+/** CloudEvents 1.0.2, "Context Attributes". Only judges: extensions and further fields stay as they are. */
+const envelope = z.object({
   specversion: z.literal('1.0'),
   id: attribute(256),
   source: attribute(1024).regex(/^\S*$/, 'must be a URI reference, without white space'),
@@ -41,7 +42,7 @@ const envelope = z.looseObject({
     .regex(/^application\/([a-z0-9.-]+\+)?json\s*(;.*)?$/i, 'must be a JSON type')
     .optional(),
   dataschema: attribute(1024).optional(),
-  data: z.looseObject({}).optional(),
+  data: z.object({}).optional(),
   data_base64: z.undefined('binary data is not taken: send JSON in data').optional(),
 });
 
@@ -88,29 +89,35 @@ export function decodeEvent(body: Buffer, options: { now?: Date } = {}): Checked
   return checkEvent(value, options);
 }
 
-const canonical = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+/** The form that events have inside Weir, with every part in its range but for the day of the month. */
+const canonical = /^\d{4}-(0[1-9]|1[0-2])-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
 function canonicalTime(text: string, now: Date | undefined): string | Problem {
-  const allowed = 'must be RFC 3339 such as 2026-11-23T06:54:00.000Z';
-  const match = rfc3339.exec(text);
-  const ms = match ? Date.parse(text.toUpperCase()) : NaN;
-  if (!match || Number.isNaN(ms) || !isCalendarDay(match)) return { field: 'time', message: allowed };
-  const date = new Date(ms);
-  const { first, last } = limits.years;
-  if (date.getUTCFullYear() < first || date.getUTCFullYear() > last) {
-    return { field: 'time', message: `must lie in the years ${first} to ${last}` };
+  const time = canonical.test(text) ? text : normalized(text);
+  if (time === undefined || !isCalendarDay(text.slice(0, 10))) {
+    return { field: 'time', message: 'must be RFC 3339 such as 2026-11-23T06:54:00.000Z' };
   }
-  if (now && ms > now.getTime() + limits.aheadMs) {
+  const year = Number(time.slice(0, 4));
+  const { first, last } = limits.years;
+  if (year < first || year > last) return { field: 'time', message: `must lie in the years ${first} to ${last}` };
+  if (now && Date.parse(time) > now.getTime() + limits.aheadMs) {
     return { field: 'time', message: 'lies more than 24 hours ahead; check the clock of the publisher' };
   }
-  return canonical.test(text) ? text : date.toISOString();
+  return time;
+}
+
+function normalized(text: string): string | undefined {
+  const ms = rfc3339.test(text) ? Date.parse(text.toUpperCase()) : NaN;
+  const time = Number.isNaN(ms) ? '' : new Date(ms).toISOString();
+  return canonical.test(time) ? time : undefined;
 }
 
 /** Date.parse rolls 30 February over to March; an event on a day that never was is a mistake, not a March event. */
-function isCalendarDay([, year, month, day]: RegExpExecArray): boolean {
-  return Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
-}
+const isCalendarDay = memo((day: string): boolean => {
+  const [year = 0, month = 0, date = 0] = day.split('-').map(Number);
+  return date >= 1 && date <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+});
 
 function depthExceeds(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;

@@ -1,5 +1,6 @@
 import { domainToASCII } from 'node:url';
 import type { WeirEvent } from './event';
+import { memo } from './memo';
 
 /**
  * The organization that the event counts for, in canonical form, or undefined for an anonymous one.
@@ -19,17 +20,15 @@ export function organizationOf(event: Pick<WeirEvent, 'data'>): string | undefin
 /** The organization of an e-mail address: its domain in canonical form, or undefined when it is no address. */
 export function organizationOfEmail(email: string): string | undefined {
   const at = email.indexOf('@');
-  if (at < 1 || at !== email.lastIndexOf('@')) return undefined;
-  const domain = domainToASCII(
-    email
-      .slice(at + 1)
-      .trim()
-      .replace(/\.$/, ''),
-  ).toLowerCase();
-  return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(domain) && domain.length <= 253 ? domain : undefined;
+  return at < 1 || at !== email.lastIndexOf('@') ? undefined : canonicalDomain(email.slice(at + 1));
 }
 
-function canonicalName(organization: string): string | undefined {
+const canonicalDomain = memo((text: string): string | undefined => {
+  const domain = domainToASCII(text.trim().replace(/\.$/, '')).toLowerCase();
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(domain) && domain.length <= 253 ? domain : undefined;
+});
+
+const canonicalName = memo((organization: string): string | undefined => {
   const name = organization.normalize('NFC').trim().toLowerCase();
   return name.length <= 253 ? name : undefined;
-}
+});

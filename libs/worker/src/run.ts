@@ -150,7 +150,7 @@ function park(parker: Parker, worker: string, { message, reason, error }: Dead):
 }
 
 function oldestAgeSeconds(events: Iterable<WeirEvent>): number {
-  let oldest = Infinity;
-  for (const { time } of events) oldest = Math.min(oldest, Date.parse(time));
-  return Math.max(0, (Date.now() - oldest) / 1000) || 0;
+  let oldest: string | undefined;
+  for (const { time } of events) if (oldest === undefined || time < oldest) oldest = time;
+  return oldest === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(oldest)) / 1000);
 }
