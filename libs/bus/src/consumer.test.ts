@@ -97,3 +97,20 @@ test('a queue that is deleted under the consumer is declared and consumed anew',
   await send(7, 8);
   await until(() => seen.includes('7'));
 });
+
+test('a batch that fails while closing is given back, and the consumer does not come back', async () => {
+  await send(0, 3);
+  let fail = () => {};
+  let batches = 0;
+  consume(async () => {
+    batches += 1;
+    await new Promise<void>((_, reject) => (fail = () => reject(new Error('not now'))));
+  });
+  await until(() => batches === 1);
+  const closed = consumer?.close();
+  fail();
+  await closed;
+  await until(async () => (await channel.checkQueue(queue)).messageCount === 3);
+  expect((await channel.checkQueue(queue)).consumerCount).toBe(0);
+  expect(batches).toBe(1);
+});

@@ -1,7 +1,8 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { keepConnected } from './link';
-import { declareTopology, queueOf, WORKERS } from './topology';
+import { withTimeout } from './timeout';
+import { declareTopology, queueOf, workersWith } from './topology';
 
 /** What the consumer hands on: the messages of one batch, oldest first. */
 export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal) => Promise<void>;
@@ -31,6 +32,8 @@ export interface ConsumerOptions {
 
 /** Batches in hand at one time: while the store has the first, the second can be read and sorted. */
 const IN_HAND = 2;
+/** How long the broker may take to stop delivering; one that has fallen silent must not keep a worker from ending. */
+const STOP_TIMEOUT_MS = 2000;
 
 /** Consumes a worker's queue in batches, for ever. Batches are acknowledged in the order in which they came. */
 export function createConsumer(options: ConsumerOptions): Consumer {
@@ -44,17 +47,17 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     async setup(connection, lost) {
       const channel = await connection.createChannel();
       const consuming = createConsuming({ channel, handle, maxEvents, maxAgeMs, lost });
+      current = consuming;
       channel.on('error', (error: Error) => log.warn({ reason: error.message }, 'the consuming channel failed'));
       channel.on('close', () => {
         consuming.abandon();
         if (!closing) lost('the consuming channel closed');
       });
       connection.on('close', () => consuming.abandon());
-      await declareTopology(channel, WORKERS.includes(worker) ? WORKERS : [...WORKERS, worker]);
+      await declareTopology(channel, workersWith(worker));
       // What is in hand and one batch gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
       await channel.prefetch((IN_HAND + 1) * maxEvents, false);
       await consuming.start(queueOf(worker));
-      current = consuming;
     },
   });
   return {
@@ -110,7 +113,9 @@ function createConsuming(options: {
     acknowledged = Promise.all([acknowledged, handled]).then(() => acknowledge(batch));
     const done = acknowledged
       .catch((error: unknown) => {
-        if (!aborter.signal.aborted) lost(`a batch failed: ${(error as Error).message}`);
+        if (aborter.signal.aborted || stopping) return;
+        lost(`a batch failed: ${(error as Error).message}`);
+        abandon(); // what is behind it comes again too
       })
       .then(() => {
         inHand.delete(done);
@@ -124,6 +129,12 @@ function createConsuming(options: {
     if (last && !aborter.signal.aborted) channel.ack(last, true);
   };
 
+  const abandon = (): void => {
+    aborter.abort();
+    clearTimeout(timer);
+    gathering = [];
+  };
+
   return {
     async start(queue) {
       tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
@@ -131,15 +142,11 @@ function createConsuming(options: {
     async stop() {
       stopping = true;
       clearTimeout(timer);
-      await channel.cancel(tag).catch(() => {});
+      await withTimeout(channel.cancel(tag), STOP_TIMEOUT_MS).catch(() => {});
       await Promise.all(inHand);
       gathering = []; // closing the channel gives them back
-      await channel.close().catch(() => {});
+      await withTimeout(channel.close(), STOP_TIMEOUT_MS).catch(() => {});
     },
-    abandon() {
-      aborter.abort();
-      clearTimeout(timer);
-      gathering = [];
-    },
+    abandon,
   };
 }

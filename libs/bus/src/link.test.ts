@@ -1,26 +1,117 @@
-import { createServer, type AddressInfo } from 'node:net';
-import { isolated } from '@weir/testing';
+import { once } from 'node:events';
+import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { isolated, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
-import { keepConnected } from './index';
+import { createConsumer, createParker, keepConnected } from './index';
 
 const log = pino({ level: 'silent' });
+let place: Isolated;
+let broker: Way;
 
-test('closing while it connects closes', async () => {
-  const { url, remove } = await isolated.amqp();
-  const setups: string[] = [];
-  const link = keepConnected({ url, name: 'test', log, setup: async () => void setups.push('set up') });
-  await link.close();
-  expect(setups).toEqual([]);
-  expect(link.state()).not.toBe(true);
-  await remove();
-});
+/** A way to the broker that can be frozen: what is sent then arrives nowhere, and nobody is told. */
+interface Way {
+  url: string;
+  /** How many come from our side. */
+  connections(): number;
+  freeze(): void;
+  close(): Promise<void>;
+}
 
-test('a peer that takes connections and never talks is a state, not a hang', async () => {
-  const silent = createServer(() => {});
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  const { port } = silent.address() as AddressInfo;
-  const link = keepConnected({ url: `amqp://127.0.0.1:${port}`, name: 'test', log, setup: async () => {} });
-  expect(link.state()).not.toBe(true);
-  await link.close();
-  silent.close();
+async function openWay(url: string): Promise<Way> {
+  const { hostname, port } = new URL(url);
+  const sockets = new Set<Socket>();
+  let clients = 0;
+  let frozen = false;
+  const server: Server = createServer((client) => {
+    const upstream = connectTcp(Number(port), hostname);
+    clients += 1;
+    client.on('close', () => (clients -= 1));
+    for (const [from, into] of [[client, upstream], [upstream, client]] as const) {
+      from.on('data', (chunk) => void (frozen || into.write(chunk)));
+      from.on('error', () => {});
+      from.on('close', () => (sockets.delete(from), frozen || into.destroy()));
+      sockets.add(from);
+    }
+  }); // prettier-ignore
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const here = new URL(url);
+  here.port = String((server.address() as AddressInfo).port);
+  return {
+    url: here.toString(),
+    connections: () => clients,
+    freeze: () => (frozen = true),
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+beforeAll(async () => {
+  place = await isolated.amqp();
+}, 60_000);
+beforeEach(async () => {
+  broker = await openWay(place.url);
 });
+afterEach(() => broker.close());
+afterAll(() => place.remove());
+
+const link = (setup = async () => {}) => keepConnected({ url: broker.url, name: 'link-test', log, setup });
+
+// The time limits of these tests are part of what they say: well below the connection's own of 10 s and more.
+
+test('a link that is closed while it connects closes', async () => {
+  for (let n = 0; n < 5; n += 1) {
+    const closed = link();
+    await new Promise((resolve) => setTimeout(resolve, 3 * n)); // at another moment of the handshake each time
+    await closed.close();
+    expect(closed.state()).not.toBe(true);
+  }
+  await until(() => broker.connections() === 0);
+}, 5000);
+
+test('a link to somebody who takes connections and says nothing closes at once', async () => {
+  broker.freeze();
+  const connecting = link();
+  await until(() => broker.connections() > 0);
+  await connecting.close();
+}, 5000);
+
+test('a link whose peer has fallen silent closes, and leaves no socket behind', async () => {
+  const connected = link();
+  await until(() => connected.state() === true);
+  broker.freeze();
+  await connected.close();
+  await until(() => broker.connections() === 0);
+}, 9000);
+
+test('a link that is reset lets go of a peer that has fallen silent', async () => {
+  const connected = link();
+  await until(() => connected.state() === true);
+  broker.freeze();
+  connected.reset('no answer');
+  expect(connected.state()).toBe(true);
+  await until(() => connected.state() !== true);
+  await connected.close();
+  await until(() => broker.connections() === 0);
+}, 9000);
+
+test('a set-up that hangs does not keep the link from closing', async () => {
+  let begun = false;
+  const hanging = link(() => {
+    begun = true;
+    return new Promise(() => {});
+  });
+  await until(() => begun);
+  await hanging.close();
+}, 5000);
+
+test('a consumer and a parker whose broker has fallen silent close', async () => {
+  const consumer = createConsumer({ url: broker.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, handle: async () => {} }); // prettier-ignore
+  const parker = createParker({ url: broker.url, log, name: 'redis' });
+  await until(() => consumer.state() === true);
+  broker.freeze();
+  await Promise.all([consumer.close(), parker.close()]);
+}, 9000);

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ChannelModel } from 'amqplib';
 import type { Logger } from 'pino';
+import { withTimeout } from './timeout';
 
 /** A connection that is kept up: made again after every loss, with `setup` run on each new one. */
 export interface Link {
@@ -27,6 +28,8 @@ export interface LinkOptions {
 const HEARTBEAT_SECONDS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 const SETUP_TIMEOUT_MS = 30_000;
+/** How long a peer may take to agree to the end of a connection before its socket is destroyed. */
+const GOODBYE_MS = 2000;
 const RETRY = { initialMs: 100, maxMs: 5000 };
 
 /**
@@ -36,46 +39,65 @@ const RETRY = { initialMs: 100, maxMs: 5000 };
 export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
   const closing = new AbortController();
   let state: true | string = 'not connected yet';
-  let current: ChannelModel | undefined;
   let end: (reason: string) => void = () => {};
 
+  const connected = (): void => {
+    state = true;
+    log.info({ link: name }, 'connected to RabbitMQ');
+  };
+  const gone = (error: unknown): void => {
+    const reason = closing.signal.aborted ? 'closed' : explain(error);
+    if (reason !== state && !closing.signal.aborted) log.warn({ link: name, reason }, 'not connected to RabbitMQ');
+    state = reason;
+  };
+
+  /** Makes one connection and keeps it for as long as it lasts. */
   const attempt = async (): Promise<void> => {
-    const connection = await connect(withHeartbeat(url), {
-      timeout: CONNECT_TIMEOUT_MS,
-      noDelay: true,
-      clientProperties: { connection_name: name },
-    });
-    if (closing.signal.aborted) return void connection.close().catch(() => {}); // closed while connecting
+    const socket = new AbortController();
+    const connection = await dial(socket);
     const ended = new Promise<string>((resolve) => {
       end = resolve;
       // Only `close` is certain: an operator's shutdown (320) emits no `error` (reference reliability A.3, L9).
       connection.on('close', (error?: Error) => resolve(error?.message ?? 'closed by the broker'));
       connection.on('error', () => {});
     });
-    current = connection;
     try {
-      const setUp = withTimeout(setup(connection, end), SETUP_TIMEOUT_MS);
-      const early = await Promise.race([setUp, ended]);
-      if (typeof early === 'string') throw new Error(early);
-      state = true;
-      log.info({ link: name }, 'connected to RabbitMQ');
-      throw new Error(await ended);
+      if (closing.signal.aborted) return;
+      const early = await Promise.race([withTimeout(setup(connection, end), SETUP_TIMEOUT_MS), ended]);
+      if (typeof early !== 'string') connected();
+      gone(new Error(await ended));
+    } catch (error) {
+      gone(error);
     } finally {
-      current = undefined;
-      connection.close().catch(() => {}); // usually gone already
+      // Before the next connection is made: two generations of channels never overlap.
+      await withTimeout(connection.close(), GOODBYE_MS).catch(() => {}); // usually gone already
+      socket.abort();
+    }
+  };
+
+  /** Connects; `socket` destroys the connection whatever its peer does, and so does closing the link meanwhile. */
+  const dial = async (socket: AbortController): Promise<ChannelModel> => {
+    const hangUp = () => socket.abort();
+    closing.signal.addEventListener('abort', hangUp);
+    try {
+      return await connect(withHeartbeat(url), {
+        timeout: CONNECT_TIMEOUT_MS,
+        noDelay: true,
+        clientProperties: { connection_name: name },
+        ...({ signal: socket.signal } as object), // goes on to net.connect or tls.connect, which the types do not say
+      });
+    } finally {
+      closing.signal.removeEventListener('abort', hangUp);
     }
   };
 
   const run = async (): Promise<void> => {
     let tries = 0;
     while (!closing.signal.aborted) {
-      await attempt().catch((error: unknown) => {
-        if (state === true) tries = 0;
-        const reason = explain(error);
-        if (reason !== state && !closing.signal.aborted) log.warn({ link: name, reason }, 'not connected to RabbitMQ');
-        state = reason;
-      });
-      tries += 1;
+      const begun = Date.now();
+      await attempt().catch(gone);
+      // One that is made and lost at once, again and again, is no success.
+      tries = Date.now() - begun > 2 * RETRY.maxMs ? 1 : tries + 1;
       if (!closing.signal.aborted) await pause(delay(tries), undefined, { signal: closing.signal }).catch(() => {});
     }
   };
@@ -86,8 +108,6 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
     reset: (reason) => end(reason),
     async close() {
       closing.abort();
-      const connection = current;
-      if (connection) await withTimeout(connection.close(), 2000).catch(() => {});
       end('closed');
       await running;
     },
@@ -108,17 +128,9 @@ function withHeartbeat(url: string): string {
 function explain(error: unknown): string {
   const { message, code } = error as Error & { code?: string };
   if (/ACCESS.REFUSED/i.test(message)) {
-    return /vhost/.test(message)
-      ? `the broker refuses this user its virtual host: ${message}`
+    return /access to |vhost/.test(message)
+      ? `the broker does not let this user do what Weir needs: ${message}`
       : 'the broker refuses the user name or password of AMQP_URL';
   }
   return message || code || 'unreachable';
-}
-
-async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer from the broker within ${ms} ms`)), ms);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

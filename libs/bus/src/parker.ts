@@ -1,7 +1,8 @@
 import type { ConfirmChannel } from 'amqplib';
 import type { Logger } from 'pino';
 import { keepConnected } from './link';
-import { deadQueueOf } from './topology';
+import { withTimeout } from './timeout';
+import { deadQueueOf, declareTopology, workersWith } from './topology';
 
 /** Why a message rests among the dead letters; carried as AMQP headers `weir-worker`, `weir-reason`, … */
 export interface DeadLetter {
@@ -26,42 +27,54 @@ const CONFIRM_TIMEOUT_MS = 10_000;
  */
 export function createParker({ url, log, name }: { url: string; log: Logger; name: string }): Parker {
   let channel: ConfirmChannel | undefined;
+  let reset: (reason: string) => void = () => {};
+  let sent = 0;
+  /** Letters that the broker gave back, for there was no queue; it confirms them all the same, right behind. */
+  const returned = new Set<string>();
   const link = keepConnected({
     url,
     log,
     name: `${name} dead letters`,
     async setup(connection, lost) {
       const opened = await connection.createConfirmChannel();
-      opened.on('error', () => {});
+      opened.on('error', (error: Error) => log.warn({ reason: error.message }, 'the channel of dead letters failed'));
+      opened.on('return', ({ properties }) => returned.add(String(properties.correlationId)));
       opened.on('close', () => {
-        channel = undefined;
+        if (channel === opened) channel = undefined;
         lost('the channel of the dead letters closed');
       });
+      await declareTopology(opened, workersWith(name));
       channel = opened;
+      reset = lost;
     },
   });
+
+  const publish = async (
+    { body, messageId, type }: Parameters<Parker['park']>[0],
+    { worker, reason, error }: DeadLetter,
+  ): Promise<void> => {
+    const correlationId = String((sent += 1));
+    const headers = {
+      'weir-worker': worker,
+      'weir-reason': reason,
+      'weir-error': error.slice(0, 2000),
+      'weir-time': new Date().toISOString(),
+    };
+    const basic = { correlationId, ...(messageId ? { messageId } : {}), ...(type ? { type } : {}) };
+    const options = { persistent: true, mandatory: true, headers, ...basic };
+    await new Promise<void>((resolve, reject) => {
+      if (!channel) throw new Error(`dead letters cannot be parked: ${String(link.state())}`);
+      channel.publish('', deadQueueOf(worker), body, options, (refused: unknown) =>
+        refused ? reject(new Error('the broker refused a dead letter')) : resolve(),
+      );
+    });
+    if (!returned.delete(correlationId)) return;
+    reset('the queue of the dead letters is gone'); // and is declared on the next connection
+    throw new Error(`the queue ${deadQueueOf(worker)} is gone`);
+  };
+
   return {
-    park({ body, messageId, type }, { worker, reason, error }) {
-      return new Promise((resolve, reject) => {
-        if (!channel) return reject(new Error(`dead letters cannot be parked: ${String(link.state())}`));
-        const timer = setTimeout(
-          () => reject(new Error('the broker did not confirm a dead letter')),
-          CONFIRM_TIMEOUT_MS,
-        );
-        const headers = {
-          'weir-worker': worker,
-          'weir-reason': reason,
-          'weir-error': error.slice(0, 2000),
-          'weir-time': new Date().toISOString(),
-        };
-        const basic = { ...(messageId ? { messageId } : {}), ...(type ? { type } : {}) };
-        channel.publish('', deadQueueOf(worker), body, { persistent: true, headers, ...basic }, (failed: unknown) => {
-          clearTimeout(timer);
-          if (failed) reject(new Error('the broker refused a dead letter'));
-          else resolve();
-        });
-      });
-    },
+    park: (message, letter) => withTimeout(publish(message, letter), CONFIRM_TIMEOUT_MS),
     close: () => link.close(),
   };
 }

@@ -15,6 +15,10 @@ export const WORKERS: readonly string[] = ['redis', 'influx', 'mongo'];
  */
 const SINGLE_ACTIVE: ReadonlySet<string> = new Set(['influx']);
 
+/** Weir's workers and, where it is not one of them, this further one. */
+export const workersWith = (worker: string): readonly string[] =>
+  WORKERS.includes(worker) ? WORKERS : [...WORKERS, worker];
+
 /** The queue of one worker. Never shared between workers: on a fanout they would compete (reference gateways 3.3). */
 export const queueOf = (worker: string): string => `weir.${worker}`;
 /** Where a worker's events rest that it can never take, each with its reason. */

@@ -1,0 +1,45 @@
+import { connect, type Channel, type ChannelModel } from 'amqplib';
+import { isolated, until, type Isolated } from '@weir/testing';
+import pino from 'pino';
+import { createParker, deadQueueOf, declareTopology, type Parker } from './index';
+
+const queue = deadQueueOf('redis');
+const letter = { worker: 'redis', reason: 'invalid event', error: 'is not JSON' };
+let place: Isolated;
+let connection: ChannelModel;
+let channel: Channel;
+let parker: Parker;
+
+const parked = (n: number) =>
+  until(() => parker.park({ body: Buffer.from(`event ${n}`), messageId: String(n) }, letter).then(() => true));
+
+async function take(): Promise<string[]> {
+  const bodies: string[] = [];
+  for (let found = await channel.get(queue, { noAck: true }); found; found = await channel.get(queue, { noAck: true }))
+    bodies.push(found.content.toString());
+  return bodies;
+}
+
+beforeAll(async () => {
+  place = await isolated.amqp();
+  connection = await connect(place.url);
+  channel = await connection.createChannel();
+  await declareTopology(channel);
+  parker = createParker({ url: place.url, log: pino({ level: 'silent' }), name: 'redis' });
+}, 60_000);
+afterAll(async () => {
+  await parker.close();
+  await connection.close();
+  await place.remove();
+});
+
+test('a dead letter rests in the queue of its worker', async () => {
+  await parked(1);
+  expect(await take()).toEqual(['event 1']);
+});
+
+test('a dead letter whose queue somebody has deleted is not lost: the queue is made again', async () => {
+  await channel.deleteQueue(queue);
+  await parked(2);
+  expect(await take()).toEqual(['event 2']);
+});
