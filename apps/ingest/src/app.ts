@@ -4,6 +4,7 @@ import { listen } from '@weir/service';
 import type { Config, Context } from '@weir/service';
 import type { Outcome } from './answer';
 import type { variables } from './config';
+import { createFirstTime } from './first-time';
 import { ingestMetrics } from './metrics';
 import { ingestRoutes } from './routes';
 import { boundedServer, drain } from './server';
@@ -24,6 +25,7 @@ export async function start(config: Config<typeof variables>, context: Context):
   const keeping = keepingEvents(publisher);
   context.health.check('keeping events', keeping.probe);
   const routes = ingestRoutes({
+    firstTime: createFirstTime(),
     keys: config.INGEST_KEYS,
     limits: { bodyBytes: config.INGEST_BODY_BYTES, events: config.INGEST_MAX_EVENTS },
     publisher,

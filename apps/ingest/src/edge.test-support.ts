@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { parseKeys } from './keys';
+import { createFirstTime } from './first-time';
 import { ingestMetrics } from './metrics';
 import { publisherDouble, type PublisherDouble } from './publisher-double';
 import { ingestRoutes } from './routes';
@@ -43,7 +44,8 @@ export async function startEdge(): Promise<TestEdge> {
   const metrics = new Registry();
   const log = pino({ level: 'silent' });
   const keys = parseKeys(KEYS).keys;
-  const routes = ingestRoutes({ keys, limits: LIMITS, publisher, metrics: ingestMetrics(metrics), log });
+  const firstTime = createFirstTime();
+  const routes = ingestRoutes({ keys, limits: LIMITS, publisher, firstTime, metrics: ingestMetrics(metrics), log });
   const server = boundedServer(routes, { connections: 50, requestTimeoutMs: 5000 }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { catalogue, checkEvent, encodeEvent, limits, newId } from '@weir/events';
 import type { Problem, WeirEvent } from '@weir/events';
 import { isFlat, translate } from './clowder';
+import type { FirstTime } from './first-time';
 import type { ApiKey } from './keys';
 import { defaultSource, maySpeakFor } from './keys';
 
@@ -10,8 +11,10 @@ export interface Origin {
   key: ApiKey;
   /** The request's `Idempotency-Key`: makes the identity of events without an id the same in every repetition. */
   idempotencyKey: string | undefined;
-  /** The edge's clock: the time of an event that names none. */
+  /** The edge's clock. */
   now: Date;
+  /** Gives an event that names no time the one of its first arrival. */
+  firstTime: FirstTime;
 }
 
 /** `forbidden`: nothing is wrong with the event, but this key may not send it. */
@@ -54,15 +57,10 @@ function lacks(value: Record<string, unknown>): Enveloped | undefined {
 function complete(value: Record<string, unknown>, index: number, origin: Origin): Enveloped {
   const { attributes, problems } = attributesOf(value);
   if (problems.length > 0) return { problems };
-  const checked = checkEvent(
-    {
-      ...attributes,
-      id: attributes['id'] ?? idOf(index, origin),
-      source: attributes['source'] ?? defaultSource(origin.key),
-      time: attributes['time'] ?? origin.now.toISOString(),
-    },
-    { now: origin.now },
-  );
+  const id = attributes['id'] ?? idOf(index, origin);
+  const source = attributes['source'] ?? defaultSource(origin.key);
+  const time = attributes['time'] ?? origin.firstTime({ id: String(id), source: String(source) }, origin.now);
+  const checked = checkEvent({ ...attributes, id, source, time }, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const { event } = checked;
   if (!maySpeakFor(origin.key, event.source)) {

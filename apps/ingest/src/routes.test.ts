@@ -18,6 +18,15 @@ describe('one event', () => {
     expect(edge.publisher.events).toEqual([cloudEvent({ time: '2026-11-23T06:54:00.000Z', traceparent: '00-a-b-01' })]);
   });
 
+  test('that names no time has the same one whenever it is repeated', async () => {
+    const bare = { type: 'io.weir.pull', id: 'first', data: { repository: 'a/b' } };
+    await post(bare);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await post(bare);
+    const [first, second] = edge.publisher.events;
+    expect(second).toEqual(first);
+  });
+
   test('says when it was spooled', async () => {
     edge.publisher.answer(() => 'spooled');
     expect(await post(cloudEvent())).toMatchObject({ status: 202, json: { status: 'spooled' } });

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { answerOf } from './answer';
 import type { Answer, Outcome } from './answer';
 import { ClientGone, lingerAfter, readBody } from './body';
+import type { FirstTime } from './first-time';
 import { BodyError, MEDIA_TYPES, readerFor } from './items';
 import { callerOf } from './keys';
 import type { ApiKey, Caller } from './keys';
@@ -18,6 +19,8 @@ export interface Edge {
   /** What one request may hold. */
   limits: { bodyBytes: number; events: number };
   publisher: Pick<Publisher, 'publishAll'>;
+  /** Remembers the time of events that name none. */
+  firstTime: FirstTime;
   metrics: IngestMetrics;
   log: Logger;
   /** Told of every outcome; readiness listens. */
@@ -56,7 +59,11 @@ async function takeEvents(edge: Edge, request: Request, response: Response): Pro
   const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key']);
   const body = await readBody(request, edge.limits.bodyBytes);
   const sent = read(body, request.headers, edge.limits.events);
-  const outcomes = await takeAll(sent.items, { key, idempotencyKey, now: new Date() }, edge.publisher);
+  const outcomes = await takeAll(
+    sent.items,
+    { key, idempotencyKey, now: new Date(), firstTime: edge.firstTime },
+    edge.publisher,
+  );
 
   for (const outcome of outcomes) edge.metrics.event(key.name, resultLabel(outcome));
   edge.onOutcomes?.(outcomes);

@@ -55,7 +55,7 @@ const recipes: Record<ServerName, Recipe> = {
     ready: ({ password, port }) => redisAnswers(port, password),
   },
   influxdb: {
-    image: 'influxdb:1.8.10',
+    image: 'influxdb:1.12.3',
     port: 8086,
     data: '/var/lib/influxdb',
     environment: () => ({ INFLUXDB_HTTP_AUTH_ENABLED: 'true', INFLUXDB_REPORTING_DISABLED: 'true' }),
