@@ -115,8 +115,8 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
 }
 
 /** Full jitter under an exponential bound, so that the clients of a restarted broker do not come back as one. */
-function delay(tries: number): number {
-  return Math.ceil(Math.min(RETRY.maxMs, RETRY.initialMs * 2 ** Math.min(tries, 10)) * (0.1 + 0.9 * Math.random()));
+export function delay(tries: number, { initialMs, maxMs } = RETRY): number {
+  return Math.ceil(Math.min(maxMs, initialMs * 2 ** Math.min(tries, 10)) * (0.1 + 0.9 * Math.random()));
 }
 
 function withHeartbeat(url: string): string {

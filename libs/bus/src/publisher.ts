@@ -1,10 +1,15 @@
 import { EventEmitter, once } from 'node:events';
-import type { ConfirmChannel } from 'amqplib';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ConfirmChannel, Options } from 'amqplib';
 import { encodeEvent, type WeirEvent } from '@weir/events';
 import type { Logger } from 'pino';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { createDrain } from './drain';
 import { keepConnected } from './link';
+import { messageOptions, messageOptionsOf } from './message';
+import { publisherMetrics } from './publisher-metrics';
 import { openSpool, SpoolError, type Spool } from './spool';
+import { withTimeout } from './timeout';
 import { declareTopology, EXCHANGE } from './topology';
 
 /** Where an event is safe: confirmed by the broker (every queue has it on disk), or in this process's spool. */
@@ -26,7 +31,7 @@ export interface Publisher {
   /** True when an event would be taken durably now, by the broker or by the spool; otherwise why not. */
   accepting(): true | string;
   depth(): { inFlight: number; spooledEvents: number; spooledBytes: number };
-  /** Waits for what is in flight (confirm or spool), then lets go of broker and spool. */
+  /** Waits a few seconds for what is in flight, spools the rest, then lets go of broker and spool. */
   close(): Promise<void>;
 }
 
@@ -48,13 +53,18 @@ export interface PublisherOptions {
 }
 
 interface InFlight {
-  body: Buffer;
+  /** Of the monotonic clock, milliseconds. */
   sentAt: number;
   settle(confirmed: boolean): void;
 }
 
 const SWEEP_MS = 1000;
-const DRAIN_WINDOW = 500;
+const DRAIN_EVENTS = 500;
+/** A spool that another process still holds, or a disk that is full, is tried again. */
+const SPOOL_RETRY_MS = 2000;
+/** How long closing waits for confirms before it spools what is in flight; all of it must fit a grace period. */
+const CLOSE_MS = 5000;
+const GOODBYE_MS = 2000;
 
 /** Connects in the background; never throws for a broker that is missing. */
 export function createPublisher(options: PublisherOptions): Publisher {
@@ -68,21 +78,33 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   let spool: Spool | undefined;
   let spoolProblem = 'the spool is not open yet';
-  const spoolOpened = openSpool({ dir: spoolDir, maxBytes: spoolBytes, log }).then(
-    (opened) => ((spool = opened), wakeDrain()),
-    (error: unknown) => {
-      spoolProblem = (error as Error).message;
-      log.error({ reason: spoolProblem }, 'the spool cannot be used');
-    },
-  );
+  let reopening: NodeJS.Timeout | undefined;
+  const tryToOpenSpool = async (): Promise<void> => {
+    try {
+      spool = await openSpool({ dir: spoolDir, maxBytes: spoolBytes, log });
+      drain.wakeNow();
+    } catch (error) {
+      const reason = (error as Error).message;
+      if (reason !== spoolProblem) log.error({ reason }, 'the spool cannot be used: trying again');
+      spoolProblem = reason;
+      if (!closing) reopening = setTimeout(() => void (opening = tryToOpenSpool()), SPOOL_RETRY_MS).unref();
+    }
+  };
 
   const link = keepConnected({
     url,
     log,
     name: `${options.name ?? 'weir'} publisher`,
     async setup(connection, lost) {
-      connection.on('blocked', (reason) => ((blocked = true), log.warn({ reason }, 'the broker blocks publishers')));
-      connection.on('unblocked', () => ((blocked = false), wakeDrain()));
+      connection.on('blocked', (reason) => {
+        log.warn({ reason }, 'the broker blocks publishers');
+        blocked = true;
+        giveUpInFlight(); // it reads no more from us, so that what it has not confirmed it may not have seen
+      });
+      connection.on('unblocked', () => {
+        blocked = false;
+        drain.wakeNow();
+      });
       // A channel of its own: a refused declaration (406) must not take confirms with it (reference A.3, L14).
       const declaring = await connection.createChannel();
       declaring.on('error', () => {});
@@ -96,52 +118,57 @@ export function createPublisher(options: PublisherOptions): Publisher {
       });
       blocked = false;
       channel = opened;
-      wakeDrain();
+      drain.wakeNow();
     },
   });
 
   /** Sends one body; resolves with whether the broker confirmed it. Never rejects, always settles. */
-  const send = (body: Buffer, event: Pick<WeirEvent, 'id' | 'type' | 'time'>): Promise<boolean> =>
+  const send = (body: Buffer, options: Options.Publish): Promise<boolean> =>
     new Promise((resolve) => {
       const entry: InFlight = {
-        body,
-        sentAt: Date.now(),
+        sentAt: performance.now(),
         settle(confirmed) {
-          if (!inFlight.delete(entry)) return; // a late confirm of what the sweep has given up
+          if (!inFlight.delete(entry)) return; // a late confirm of what has been given up
           settled.emit('settled');
           resolve(confirmed);
         },
       };
       inFlight.add(entry);
       try {
-        channel?.publish(EXCHANGE, '', body, properties(event), (error: unknown) => entry.settle(!error));
+        if (!channel) return entry.settle(false);
+        channel.publish(EXCHANGE, '', body, options, (error: unknown) => entry.settle(!error));
       } catch {
         entry.settle(false); // the channel closed under us
       }
     });
 
+  /** What is in flight counts as not confirmed: it goes to the spool, and again with the same identity. */
+  const giveUpInFlight = (): void => {
+    for (const entry of [...inFlight]) entry.settle(false);
+  };
+
   const sweep = setInterval(() => {
     const [oldest] = inFlight; // insertion order: the first is the oldest
-    if (!oldest || Date.now() - oldest.sentAt < confirmTimeoutMs) return;
+    if (!oldest || performance.now() - oldest.sentAt < confirmTimeoutMs) return;
     log.warn({ inFlight: inFlight.size, confirmTimeoutMs }, 'confirms are late: spooling');
     channel = undefined;
-    for (const entry of [...inFlight]) entry.settle(false);
-    if (!blocked) link.reset('confirms are late'); // a blocked connection is alive, and comes back by itself
+    giveUpInFlight();
+    link.reset('confirms are late');
   }, SWEEP_MS);
   sweep.unref();
 
   const toSpool = async (body: Buffer): Promise<Published> => {
-    if (!spool) await spoolOpened;
+    if (!spool) await opening;
     if (!spool) throw new SpoolError(spoolProblem);
     await spool.append(body);
     counted.spooled.inc();
-    wakeDrain();
+    drain.wake();
     return 'spooled';
   };
 
   const publish = async (event: WeirEvent): Promise<Published> => {
     const body = encodeEvent(event);
-    if (channel && !blocked && !closing && inFlight.size < window && (await send(body, event))) {
+    if (channel && !blocked && !closing && inFlight.size < window && (await send(body, messageOptions(event)))) {
       counted.confirmed.inc();
       return 'confirmed';
     }
@@ -151,33 +178,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     });
   };
 
-  // Draining: the oldest segment first, as a small part of the window, so that live events are never starved.
-  let draining: Promise<void> | undefined;
-  function wakeDrain(): void {
-    if (draining || closing || !spool || !channel || blocked) return;
-    draining = drain(spool)
-      .catch((error: unknown) => log.error({ err: error }, 'the spool could not be drained'))
-      .finally(() => (draining = undefined));
-  }
-  const drain = async (from: Spool): Promise<void> => {
-    while (channel && !blocked && !closing) {
-      const segment = await from.oldest();
-      if (!segment) return;
-      if (!(await sendSegment(segment.payloads))) return setTimeout(wakeDrain, SWEEP_MS).unref() as unknown as void;
-      await from.remove(segment);
-      log.info({ events: segment.payloads.length, left: from.depth().events }, 'drained from the spool');
-    }
-  };
-  const sendSegment = async (payloads: Buffer[]): Promise<boolean> => {
-    for (let at = 0; at < payloads.length; at += DRAIN_WINDOW) {
-      const part = payloads.slice(at, at + DRAIN_WINDOW);
-      while (channel && inFlight.size + part.length > window) await once(settled, 'settled');
-      if (!channel || blocked) return false;
-      const sent = part.map((body) => send(body, JSON.parse(body.toString()) as WeirEvent));
-      if (!(await Promise.all(sent)).every(Boolean)) return false;
-    }
-    return true;
-  };
+  const drain = createDrain({
+    log,
+    spool: () => spool,
+    canSend: () => channel !== undefined && !blocked,
+    async room(events) {
+      while (channel && !closing && inFlight.size + events > window) await once(settled, 'settled');
+    },
+    send: (body) => send(body, messageOptionsOf(body)),
+    partEvents: Math.max(1, Math.min(DRAIN_EVENTS, Math.floor(window / 2))),
+  });
+  let opening = tryToOpenSpool();
 
   const depth = () => {
     const spooled = spool?.depth() ?? { events: 0, bytes: 0 };
@@ -192,54 +203,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
     accepting: () => (spool || (channel && !blocked) ? true : spoolProblem),
     async close() {
       closing = true;
-      await draining?.catch(() => {});
-      const deadline = Date.now() + confirmTimeoutMs + SWEEP_MS;
-      while (inFlight.size > 0 && Date.now() < deadline) {
-        await Promise.race([once(settled, 'settled'), new Promise((resolve) => setTimeout(resolve, SWEEP_MS))]);
-      }
+      const drained = drain.stop();
+      const deadline = performance.now() + CLOSE_MS;
+      while (inFlight.size > 0 && performance.now() < deadline) await pause(10);
+      giveUpInFlight();
+      await drained;
       clearInterval(sweep);
       // Closing the connection overtakes what the channel still writes: the channel first (reference A.3, L1).
       const last = channel;
       channel = undefined;
-      await Promise.race([last?.close().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
+      if (last) await withTimeout(last.close(), GOODBYE_MS).catch(() => {});
       await link.close();
-      await spoolOpened;
+      clearTimeout(reopening);
+      await opening;
       await spool?.close();
     },
-  };
-}
-
-/** Basic properties only: headers are the slow path of every Node client (reference reliability C.1). */
-function properties({ id, type, time }: Pick<WeirEvent, 'id' | 'type' | 'time'>) {
-  return {
-    persistent: true,
-    contentType: 'application/cloudevents+json',
-    timestamp: Math.floor(Date.parse(time) / 1000),
-    ...(fits(id) ? { messageId: id } : {}),
-    ...(fits(type) ? { type } : {}),
-  };
-}
-
-/** A short string of AMQP 0-9-1 holds 255 bytes. */
-function fits(text: string): boolean {
-  return text.length <= 85 || Buffer.byteLength(text) <= 255;
-}
-
-function publisherMetrics(metrics: Registry, depth: () => ReturnType<Publisher['depth']>) {
-  const events = new Counter({
-    name: 'weir_publisher_events_total',
-    help: 'Events by where they are safe: confirmed by the broker, spooled to disk, or refused by both',
-    labelNames: ['outcome'],
-    registers: [metrics],
-  });
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({ name, help, registers: [metrics], collect() { this.set(read()); } }); // prettier-ignore
-  gauge('weir_publisher_in_flight_events', 'Events sent and not yet confirmed', () => depth().inFlight);
-  gauge('weir_spool_events', 'Events in the spool', () => depth().spooledEvents);
-  gauge('weir_spool_bytes', 'Size of the spool', () => depth().spooledBytes);
-  return {
-    confirmed: events.labels('confirmed'),
-    spooled: events.labels('spooled'),
-    refused: events.labels('refused'),
   };
 }

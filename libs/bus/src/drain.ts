@@ -1,0 +1,100 @@
+import type { Logger } from 'pino';
+import { delay } from './link';
+import type { Segment, Spool } from './spool';
+
+/** Sends what is in the spool, the oldest segment first, whenever the broker takes events. */
+export interface Drain {
+  /** Events have come into the spool; does nothing while a refused part waits for its next attempt. */
+  wake(): void;
+  /** The broker takes events again. */
+  wakeNow(): void;
+  /** Ends it with the part that has been sent. */
+  stop(): Promise<void>;
+}
+
+export interface DrainOptions {
+  /** Undefined until it is open. */
+  spool(): Spool | undefined;
+  /** Whether the broker takes events. */
+  canSend(): boolean;
+  /** Resolves when so many more events fit into the publisher's window, or cannot be sent any more. */
+  room(events: number): Promise<void>;
+  /** Resolves with whether the broker confirmed it. */
+  send(body: Buffer): Promise<boolean>;
+  /** How many events are sent at once: a small part of the window, so that live events are not starved. */
+  partEvents: number;
+  log: Logger;
+}
+
+/** A queue that is full refuses for long, and all others get the same events again with every attempt. */
+const RETRY = { initialMs: 1000, maxMs: 60_000 };
+
+export function createDrain({ spool, canSend, room, send, partEvents, log }: DrainOptions): Drain {
+  /** What of the oldest segment has not been confirmed yet; kept between attempts. */
+  let rest: { segment: Segment; payloads: Buffer[] } | undefined;
+  let running: Promise<void> | undefined;
+  let waiting: NodeJS.Timeout | undefined;
+  let refusals = 0;
+  let stopped = false;
+
+  const sendsOn = () => canSend() && !stopped;
+
+  const drain = async (from: Spool): Promise<void> => {
+    while (sendsOn()) {
+      rest ??= await next(from);
+      if (!rest) return;
+      while (rest.payloads.length > 0) if (!(await sendPart(rest))) return;
+      const { segment } = rest;
+      rest = undefined;
+      await from.remove(segment);
+      log.info({ events: segment.payloads.length, left: from.depth().events }, 'drained from the spool');
+    }
+  };
+
+  const next = async (from: Spool) => {
+    const segment = await from.oldest();
+    return segment && { segment, payloads: segment.payloads };
+  };
+
+  /** False when it has to end here: nothing can be sent any more, or the broker refuses. */
+  const sendPart = async (from: { payloads: Buffer[] }): Promise<boolean> => {
+    const part = from.payloads.slice(0, partEvents);
+    await room(part.length);
+    if (!sendsOn()) return false;
+    const confirmed = await Promise.all(part.map(send));
+    const refused = part.filter((_, at) => !confirmed[at]);
+    from.payloads = [...refused, ...from.payloads.slice(part.length)];
+    if (refused.length > 0 && sendsOn()) later();
+    if (refused.length === 0) refusals = 0;
+    return refused.length === 0;
+  };
+
+  const later = (): void => {
+    refusals += 1;
+    if (refusals === 1) log.warn('the broker refuses events from the spool: trying again');
+    waiting = setTimeout(wakeNow, delay(refusals, RETRY)).unref();
+  };
+
+  const wakeNow = (): void => {
+    clearTimeout(waiting);
+    waiting = undefined;
+    const from = spool();
+    if (running || !from || !sendsOn()) return;
+    running = drain(from)
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'the spool could not be drained');
+        if (!stopped) later();
+      })
+      .finally(() => (running = undefined));
+  };
+
+  return {
+    wake: () => waiting ?? wakeNow(),
+    wakeNow,
+    async stop() {
+      stopped = true;
+      clearTimeout(waiting);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { join } from 'node:path';
+import { connect } from 'amqplib';
+import { createEvent, type WeirEvent } from '@weir/events';
+import { startRabbitmq, temporaryDirectory, until, type PrivateRabbitmq } from '@weir/testing';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { createPublisher, queueOf, type Publisher, type PublisherOptions } from './index';
+import { openSpool } from './spool';
+
+/** A publisher whose broker misbehaves; a broker of its own, since alarms and policies are for all of it. */
+const log = pino({ level: 'silent' });
+let dir: Awaited<ReturnType<typeof temporaryDirectory>>;
+let broker: PrivateRabbitmq;
+let publisher: Publisher;
+let serial = 0;
+let spoolDir: string;
+
+const open = (options: Partial<PublisherOptions> = {}) =>
+  (publisher = createPublisher({ url: broker.url, spoolDir, log, metrics: new Registry(), ...options }));
+const pulls = (n: number): WeirEvent[] =>
+  Array.from({ length: n }, () => createEvent('io.weir.pull', { repository: 'a/b' }, { source: 'faults-test' }));
+const outcomes = async (events: WeirEvent[]) =>
+  (await publisher.publishAll(events)).map((result) => (result.status === 'fulfilled' ? result.value : 'refused'));
+const ready = () => until(() => publisher.ready() === true);
+const drained = () => until(() => publisher.depth().spooledEvents === 0);
+
+/** Everything that is in a worker's queue. */
+async function take(queue = queueOf('redis')): Promise<string[]> {
+  const connection = await connect(broker.url);
+  const channel = await connection.createChannel();
+  const bodies: string[] = [];
+  for (let found = await channel.get(queue, { noAck: true }); found; found = await channel.get(queue, { noAck: true }))
+    bodies.push(found.content.toString());
+  await connection.close();
+  return bodies;
+}
+const ids = (bodies: string[]) => [...new Set(bodies.map((body) => (JSON.parse(body) as WeirEvent).id))].sort();
+
+beforeAll(async () => {
+  dir = await temporaryDirectory();
+  broker = await startRabbitmq({ dir: join(dir.path, 'rabbitmq') });
+}, 120_000);
+beforeEach(() => {
+  spoolDir = join(dir.path, `spool-${(serial += 1)}`);
+});
+afterEach(() => publisher.close());
+afterAll(async () => {
+  await broker.stop();
+  await dir.remove();
+}, 60_000);
+
+test('an alarm sends events to the spool at once, and its end brings them back', async () => {
+  open({ confirmTimeoutMs: 1500 });
+  await ready();
+  await broker.evaluate('rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).');
+  const events = pulls(50);
+  expect(new Set(await outcomes(events))).toEqual(new Set(['spooled']));
+  expect(publisher.ready()).toBe('the broker blocks publishers');
+  events.push(...pulls(5));
+  expect(new Set(await outcomes(events.slice(50)))).toEqual(new Set(['spooled']));
+  await new Promise((resolve) => setTimeout(resolve, 4000)); // longer than a confirm may take
+  await broker.evaluate('rabbit_alarm:clear_alarm({resource_limit, memory, node()}).');
+  await drained();
+  await ready();
+  expect(await outcomes(pulls(1))).toEqual(['confirmed']);
+  expect(ids(await take())).toEqual(expect.arrayContaining(events.map(({ id }) => id)));
+});
+
+test('a small window drains too', async () => {
+  open({ window: 20 });
+  await ready();
+  const events = pulls(500);
+  expect(await outcomes(events)).not.toContain('refused');
+  await drained();
+  expect(ids(await take())).toEqual(events.map(({ id }) => id).sort());
+});
+
+test('what is no event, or no event of AMQP, does not keep the rest in the spool', async () => {
+  const [event] = pulls(1) as [WeirEvent];
+  const odd = ['no JSON', 'null', JSON.stringify({ ...event, time: 'yesterday', id: 7 }), JSON.stringify(event)];
+  const spool = await openSpool({ dir: spoolDir, maxBytes: 1024 ** 2, log });
+  for (const body of odd) await spool.append(Buffer.from(body));
+  await spool.close();
+  open();
+  await drained();
+  await ready();
+  expect(await publisher.publish({ ...event, time: '1969-01-01T00:00:00Z' })).toBe('confirmed');
+  expect((await take()).slice(0, 4).sort()).toEqual(odd.sort());
+});
+
+test('a queue that refuses sends events to the spool; what it takes later is not lost', async () => {
+  open();
+  await ready();
+  await broker.evaluate(
+    'rabbit_policy:set(<<"/">>, <<"full">>, <<"^weir.mongo$">>, [{<<"max-length">>, 100}], 0, <<"queues">>, <<"test">>).',
+  );
+  const events = pulls(300);
+  const first = await outcomes(events);
+  expect(first).toContain('spooled');
+  expect(first).not.toContain('refused');
+  await until(async () => (await take(queueOf('mongo')), publisher.depth().spooledEvents === 0));
+  expect(ids(await take())).toEqual(events.map(({ id }) => id).sort());
+  await broker.evaluate('rabbit_policy:delete(<<"/">>, <<"full">>, <<"test">>).');
+});
+
+test('a spool that is taken, or cannot be opened for another reason, is opened as soon as it can be', async () => {
+  const other = await openSpool({ dir: spoolDir, maxBytes: 1024, log });
+  open({ url: 'amqp://127.0.0.1:1' });
+  await expect(publisher.publish(pulls(1)[0] as WeirEvent)).rejects.toThrow(/in use by process/);
+  await other.close();
+  await until(async () => (await publisher.publish(pulls(1)[0] as WeirEvent)) === 'spooled');
+});
+
+test('closing while the broker has fallen silent spools what is in flight, well within a grace period', async () => {
+  open();
+  await ready();
+  broker.suspend();
+  const publishing = outcomes(pulls(20));
+  await publisher.close();
+  broker.resume();
+  expect(new Set(await publishing)).toEqual(new Set(['spooled']));
+  open();
+  await drained();
+  await take();
+}, 15_000);
