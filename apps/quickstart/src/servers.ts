@@ -1,5 +1,5 @@
-import { findServers, installPackages, missingPackages } from '@weir/testing';
-import type { DebianPackage, PrivateServer, Server } from '@weir/testing';
+import { findServers, installPackages, missingPackages } from '@weir/testing/servers';
+import type { DebianPackage, PrivateServer, Server } from '@weir/testing/servers';
 import type { ServerKey } from './endpoints';
 import type { RunningServer, ServerRequest } from './parts';
 
