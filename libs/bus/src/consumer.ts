@@ -10,7 +10,7 @@ export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal) => 
 export interface Consumer {
   /** True while consuming; otherwise why not. A connection without a consumer is not ready. */
   state(): true | string;
-  /** Stops taking, waits for the batch in hand, gives the rest back to the queue. */
+  /** Stops taking, waits some seconds for the batches in hand, gives the rest back to the queue. */
   close(): Promise<void>;
 }
 
@@ -34,6 +34,8 @@ export interface ConsumerOptions {
 const IN_HAND = 2;
 /** How long the broker may take to stop delivering; one that has fallen silent must not keep a worker from ending. */
 const STOP_TIMEOUT_MS = 2000;
+/** How long closing waits for the batches in hand. A store that hangs keeps them: the broker delivers them again. */
+const IN_HAND_TIMEOUT_MS = 8000;
 
 /** Consumes a worker's queue in batches, for ever. Batches are acknowledged in the order in which they came. */
 export function createConsumer(options: ConsumerOptions): Consumer {
@@ -143,8 +145,8 @@ function createConsuming(options: {
       stopping = true;
       clearTimeout(timer);
       await withTimeout(channel.cancel(tag), STOP_TIMEOUT_MS).catch(() => {});
-      await Promise.all(inHand);
-      gathering = []; // closing the channel gives them back
+      await withTimeout(Promise.all(inHand), IN_HAND_TIMEOUT_MS).catch(() => {});
+      abandon(); // closing the channel gives back what is left
       await withTimeout(channel.close(), STOP_TIMEOUT_MS).catch(() => {});
     },
     abandon,

@@ -54,3 +54,11 @@ test('five mistakes are five lines of one report, each with its variable and wha
   ]);
   expect(report).not.toContain('hunter2');
 });
+
+test('a URL without // is a mistake: what follows is no host', () => {
+  for (const value of ['amqp:broker', 'broker:5672', 'amqp:/broker'])
+    expect(() => readConfig(variables, { BUS_URL: value })).toThrow(/BUS_URL: must be a URL such as amqp:/);
+  expect(readConfig(variables, { BUS_URL: 'amqps://a:b%2F@[::1]:5671/v%2F' })).toMatchObject({
+    BUS_URL: 'amqps://a:b%2F@[::1]:5671/v%2F',
+  });
+});

@@ -83,11 +83,12 @@ export const mongodbUrl = () =>
   z.string().regex(/^mongodb(\+srv)?:\/\/[^\s/]+/, 'must be a URL such as mongodb://user:password@host:27017');
 
 function url(protocols: string[], example: string) {
-  return z
-    .string()
-    .refine((value) => protocols.includes(parse(value)?.protocol ?? ''), `must be a URL such as ${example}`);
+  return z.string().refine((value) => isUrl(value, protocols), `must be a URL such as ${example}`);
 }
 
-function parse(value: string): URL | undefined {
-  return URL.canParse(value) ? new URL(value) : undefined;
+/** Without `//` the rest would be a path (`amqp:broker`), and clients would go to localhost. */
+function isUrl(value: string, protocols: string[]): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, href } = new URL(value);
+  return protocols.includes(protocol) && href.startsWith(`${protocol}//`) && value.includes('//');
 }

@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { backoff } from '@weir/service';
 
 const RETRY = { initialMs: 100, maxMs: 5000 };
+/** How soon a pause ends when it has become pointless. */
+const LOOK_MS = 100;
 
 /**
  * Does the work until it succeeds, with growing pauses of at most 5 s. Gives up, with the last error, once `stopped`
@@ -16,9 +18,21 @@ export async function untilDone<T>(
     try {
       return await work();
     } catch (error) {
+      if (!stopped()) failed((error as Error).message);
+      await pauseUnless(stopped, waiting.next());
       if (stopped()) throw error;
-      failed((error as Error).message);
     }
-    await pause(waiting.next());
   }
+}
+
+async function pauseUnless(stopped: () => boolean, ms: number): Promise<void> {
+  for (let left = ms; left > 0 && !stopped(); left -= LOOK_MS) await pause(Math.min(left, LOOK_MS));
+}
+
+/** Waits for `work`, but no longer than `ms`; whether it fails, or is not done then, is of no interest. */
+export async function atMost(ms: number, work: Promise<unknown> | undefined): Promise<void> {
+  const late = new AbortController();
+  const done = Promise.resolve(work).catch(() => {});
+  await Promise.race([done, pause(ms, undefined, { signal: late.signal }).catch(() => {})]);
+  late.abort();
 }

@@ -3,7 +3,7 @@ import { decodeEvent, type WeirEvent } from '@weir/events';
 import { amqpUrl, runApp, variable, type Config, type Context, type Variables } from '@weir/service';
 import type { ConsumeMessage } from 'amqplib';
 import { workerMetrics } from './metrics';
-import { untilDone } from './retry';
+import { atMost, untilDone } from './retry';
 import type { Refused, Worker, WorkerDefinition } from './worker';
 
 /** The variables that every worker has beside those of its store. */
@@ -14,6 +14,9 @@ export const workerVariables = {
     secret: true,
   }),
 } satisfies Variables;
+
+/** How long stopping waits for a store to be reached or let go of; all of it fits the default grace period. */
+const STORE_STOP_MS = 3000;
 
 const DEFAULT_BATCH = { maxEvents: 1000, maxAgeMs: 10 };
 
@@ -104,10 +107,10 @@ export function startWorker<V extends Variables>(
   health.check('store', () => store);
   health.check('rabbitmq', () => consumer?.state() ?? 'waiting for the store');
   onStop(`${name} worker`, async () => {
-    await begun;
+    await atMost(STORE_STOP_MS, begun);
     await consumer?.close();
     await parker.close();
-    await worker.close();
+    await atMost(STORE_STOP_MS, worker.close());
   });
 }
 
