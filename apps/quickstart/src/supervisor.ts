@@ -117,10 +117,12 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
   };
 
   /** An app's process is there before its servers are: what it has to load is loaded by then. */
+  let turn = Promise.resolve();
   const prepareApp = (part: AppPart): PreparedApp => {
     const env = { ...passedOn(part, task.environment), HOST: settings.HOST, [RUN_VARIABLE]: runFile.run.id };
     const logFile = rotateLog(folder, part.name);
-    const warm = warmUp(part.file, env, logFile);
+    const warm = warmUp(part.file, env, logFile, turn);
+    turn = warm.loaded;
     atEnd(part.stage, () => warm.discard());
     return { part, env, logFile, warm };
   };

@@ -24,6 +24,8 @@ for (const name of packagesOf(file)) {
   }
 }
 
+process.send?.('loaded');
+
 /** The dependencies in the package.json of the app whose compiled main this is (`<app>/dist/main.js`). */
 function packagesOf(main: string): string[] {
   try {
