@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { queueOf } from '@weir/bus';
+import { declareTopology, queueOf } from '@weir/bus';
 import { identityKey, type WeirEvent } from '@weir/events';
 import { createHealth, readConfig, type Context } from '@weir/service';
 import { isolated, temporaryDirectory, until, type Isolated } from '@weir/testing';
@@ -26,6 +26,11 @@ beforeEach(async () => {
   relay = await relayTo(broker.url);
   spool = await temporaryDirectory();
   connection = await connect(broker.url);
+  connection.on('error', () => {});
+  // Before anybody looks into a queue: a quorum queue asked while it is being made ends the connection (541).
+  const channel = await connection.createChannel();
+  await declareTopology(channel);
+  await channel.close();
 });
 
 afterEach(async () => {
@@ -198,7 +203,7 @@ async function arrived(ids: readonly string[], worker = 'redis'): Promise<Set<st
   return seen;
 }
 
-/** Everything in a queue, which is not there before ingest has connected for the first time. */
+/** Everything in a queue. */
 async function take(queue: string): Promise<WeirEvent[]> {
   const events: WeirEvent[] = [];
   const channel = await connection.createChannel();
