@@ -112,7 +112,8 @@ const version = (JSON.parse(readFileSync(join(__dirname, '../package.json'), 'ut
 function logger(name: string, level: string, process: NodeJS.Process): Logger {
   const redact = ['*.password', '*.token', '*.authorization', 'headers.authorization', 'headers.cookie'];
   const options = { name, level, redact, base: { app: name }, timestamp: pino.stdTimeFunctions.isoTime };
-  if (!process.stdout.isTTY) return pino(options);
+  // Synchronous, so that the last lines of a process that ends are there, and in order.
+  if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 1, sync: true }));
   return pino({
     ...options,
     transport: { target: 'pino-pretty', options: { ignore: 'app,name', messageFormat: `${name}: {msg}` } },
