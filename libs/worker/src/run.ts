@@ -62,7 +62,12 @@ export function startWorker<V extends Variables>(
   let turn: Promise<unknown> = Promise.resolve();
   const handle = (messages: readonly ConsumeMessage[], lost: AbortSignal): Promise<void> => {
     const sorted = decode(messages);
-    const mine = turn.then(() => settle(sorted, () => lost.aborted || signal.aborted));
+    const stopped = () => lost.aborted || signal.aborted;
+    const mine = turn.then(() => {
+      // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
+      if (stopped()) throw new Error('stopped');
+      return settle(sorted, stopped);
+    });
     turn = mine.catch(() => {}); // the consumer hears of it
     return mine;
   };
