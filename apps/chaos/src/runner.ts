@@ -14,7 +14,7 @@ export interface Runner {
   close(): Promise<void>;
 }
 
-export interface RunnerOptions extends Pick<SystemOptions, 'root' | 'argsOf' | 'mongodbUrl' | 'path'> {
+export interface RunnerOptions extends Pick<SystemOptions, 'root' | 'argsOf' | 'environment' | 'mongodbUrl' | 'path'> {
   seed: number;
   thorough: boolean;
   log: (text: string) => void;

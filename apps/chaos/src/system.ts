@@ -64,6 +64,8 @@ export interface SystemOptions {
   root: string;
   /** How an app's main is run; node's arguments. By default its compiled main. */
   argsOf?: (app: string) => readonly string[];
+  /** Further variables of every app. */
+  environment?: Readonly<Record<string, string>>;
   /** A MongoDB of the user's; otherwise a private one, or the stand-in. */
   mongodbUrl?: string | undefined;
   path: string;
@@ -101,7 +103,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     together([...links.values()].filter(({ name }) => name.endsWith(`>${server}`)));
 
   const key = randomBytes(16).toString('hex');
-  const common = { PATH: options.path, HOME: dir, TZ: 'America/St_Johns', LOG_LEVEL: 'info' };
+  const common = { PATH: options.path, HOME: dir, TZ: 'America/St_Johns', ...options.environment };
   const argsOf = options.argsOf ?? ((app) => [join(root, 'apps', app, 'dist/main.js')]);
   const apps = new Map<AppName, App>();
   const add = async (name: AppName, env: Record<string, string>): Promise<App> => {
