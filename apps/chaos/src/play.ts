@@ -1,12 +1,12 @@
-import { connect } from 'amqplib';
 import { createAmqpPublisher } from './amqp-publisher';
 import type { Case, Row, World } from './case';
+import { untilDrained } from './drained';
 import { makeEvent, type SentEvent } from './events';
 import { createHttpPublisher } from './http-publisher';
 import type { Stream } from './journal';
 import { watchLag, type LagWatch } from './lag';
 import { startLoad, type Load } from './load';
-import { STORE_NAMES, type Verdict } from './oracle';
+import type { Verdict } from './oracle';
 import { createRandom } from './random';
 import type { Stage } from './runner';
 import { eventually, pause } from './wait';
@@ -15,16 +15,15 @@ export interface PlayOptions {
   seed: number;
   thorough: boolean;
   midnightMs: number;
+  /** How long to wait for what does not come, where nothing is under way any more, milliseconds. */
+  stalledMs?: number;
   log: (text: string) => void;
 }
 
-/** How long the stores may take to hold everything once all is repaired and nothing new comes. */
-const DRAIN_TIMEOUT_MS = 120_000;
 /** Then once more, a moment later: a late duplicate is a duplicate. */
 const QUIET_MS = 1_500;
 const FRESH_TIMEOUT_MS = 20_000;
 const LAG_LIMIT_SECONDS = 2;
-const QUEUES = ['weir.redis', 'weir.influx', 'weir.mongo'];
 
 /** Plays a case on a system, repairs everything, and lets the oracle judge what the stores hold in the end. */
 export async function playCase(each: Case, stage: Stage, options: PlayOptions): Promise<Row> {
@@ -47,7 +46,7 @@ export async function playCase(each: Case, stage: Stage, options: PlayOptions): 
   problems.push(...tooMuch);
 
   const { streams } = set;
-  const drained = await untilDrained(stage, streams, mendedAt);
+  const drained = await untilDrained(stage, streams, mendedAt, options.stalledMs);
   if (drained.problem !== undefined) problems.push(drained.problem);
   await pause(QUIET_MS);
   await attempt('a fresh event', set.sendFresh());
@@ -182,53 +181,6 @@ function createSet(each: Case, stage: Stage, { seed, thorough, midnightMs, log }
       void amqp.close();
     },
   };
-}
-
-/**
- * Waits until every acknowledged event is in every store and nothing is under way any more: queues and spool are empty.
- * The time counts from the end of the last fault until the stores were complete.
- */
-async function untilDrained(
-  { system, oracle }: Stage,
-  streams: readonly Stream[],
-  mendedAt: number,
-): Promise<{ afterSeconds: number; problem?: string }> {
-  let completeAt: number | undefined;
-  let missing = 'nothing has been looked at';
-  const complete = async (): Promise<boolean> => {
-    const arrived = await oracle.arrived();
-    const late = STORE_NAMES.filter((store) => !arrived[store]);
-    missing = `not everything is in ${late.join(', ')}`;
-    if (late.length > 0) return false;
-    const lookedAt = performance.now();
-    const { lost, findings } = await oracle.judge(streams);
-    missing = findings.join('; ');
-    if (lost > 0) return false;
-    completeAt = lookedAt;
-    return true;
-  };
-  const deadline = { timeoutMs: DRAIN_TIMEOUT_MS, everyMs: 250 };
-  if (!(await eventually(complete, deadline))) return { afterSeconds: 0, problem: `not drained: ${missing}` };
-  const idle = async () =>
-    (await messagesIn(system.direct.amqp)) === 0 && (await system.app('ingest').metric('weir_spool_events')) === 0;
-  const afterSeconds = Math.max(0, ((completeAt ?? 0) - mendedAt) / 1000);
-  return (await eventually(idle, deadline))
-    ? { afterSeconds }
-    : { afterSeconds, problem: 'queues or spool do not run dry' };
-}
-
-async function messagesIn(amqp: string): Promise<number> {
-  const connection = await connect(amqp, { timeout: 5_000 });
-  connection.on('error', () => {});
-  try {
-    const channel = await connection.createChannel();
-    channel.on('error', () => {});
-    let messages = 0;
-    for (const queue of QUEUES) messages += (await channel.checkQueue(queue)).messageCount;
-    return messages;
-  } finally {
-    await connection.close().catch(() => {});
-  }
 }
 
 const rounded = (seconds: number) => Math.round(seconds * 100) / 100;

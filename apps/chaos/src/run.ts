@@ -5,6 +5,7 @@ import { cases } from './cases';
 import { brokenBy, mutations, type Mutation } from './mutations';
 import { OptionError, readOptions, usage, type Options } from './options';
 import { createRunner } from './runner';
+import { soakOf } from './soak';
 import { tableOf } from './table';
 import { unplayable } from './unplayable';
 
@@ -50,7 +51,7 @@ async function play(
   const mutation = options.mutation === undefined ? undefined : mutationOf(options.mutation);
   const runner = createRunner({
     root,
-    ...(mutation === undefined ? {} : brokenBy(mutation, root)),
+    ...(mutation === undefined ? {} : { ...brokenBy(mutation, root), stalledMs: 6_000 }),
     path,
     mongodbUrl,
     seed: options.seed,
@@ -89,7 +90,8 @@ function mutationOf(name: string): Mutation {
   throw new OptionError(`There is no mutation ${name}: ${mutations.map((each) => each.name).join(', ')}.`);
 }
 
-function choose({ only, all, mutation }: Options): Case[] {
+function choose({ only, all, mutation, soakMinutes }: Options): readonly Case[] {
+  if (soakMinutes !== undefined) return [soakOf(soakMinutes)];
   const strangers = only.filter((id) => !cases.some((each) => each.id === id));
   if (strangers.length > 0)
     throw new OptionError(`There is no case ${strangers.join(', ')}; --list shows all.\n\n${usage}`);

@@ -18,6 +18,8 @@ export interface RunnerOptions extends Pick<SystemOptions, 'root' | 'argsOf' | '
   seed: number;
   thorough: boolean;
   log: (text: string) => void;
+  /** See `PlayOptions`. */
+  stalledMs?: number;
   /** Leaves logs and data of the last system where they are, and says where. */
   keep?: boolean;
 }

@@ -14,18 +14,21 @@ import type { Stores } from './oracle';
 
 export const APPS = ['ingest', 'redis-worker', 'influx-worker', 'mongo-worker'] as const;
 export type AppName = (typeof APPS)[number];
-export type ServerName = 'rabbitmq' | 'redis' | 'influxdb' | 'mongodb';
+export const SERVERS = ['rabbitmq', 'redis', 'influxdb', 'mongodb'] as const;
+export type ServerName = (typeof SERVERS)[number];
 /** Who has a way of its own through a proxy: every app, and the suite's own two kinds of clients. */
-export type LinkName =
-  | 'clients>ingest'
-  | 'publisher>rabbitmq'
-  | 'ingest>rabbitmq'
-  | 'redis-worker>rabbitmq'
-  | 'influx-worker>rabbitmq'
-  | 'mongo-worker>rabbitmq'
-  | 'redis-worker>redis'
-  | 'influx-worker>influxdb'
-  | 'mongo-worker>mongodb';
+export const LINKS = [
+  'clients>ingest',
+  'publisher>rabbitmq',
+  'ingest>rabbitmq',
+  'redis-worker>rabbitmq',
+  'influx-worker>rabbitmq',
+  'mongo-worker>rabbitmq',
+  'redis-worker>redis',
+  'influx-worker>influxdb',
+  'mongo-worker>mongodb',
+] as const;
+export type LinkName = (typeof LINKS)[number];
 
 /** Real servers, each behind proxies of the suite's own, and the compiled apps as processes. */
 export interface System {
@@ -196,18 +199,6 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     throw error;
   }
 }
-
-const LINKS: readonly LinkName[] = [
-  'clients>ingest',
-  'publisher>rabbitmq',
-  'ingest>rabbitmq',
-  'redis-worker>rabbitmq',
-  'influx-worker>rabbitmq',
-  'mongo-worker>rabbitmq',
-  'redis-worker>redis',
-  'influx-worker>influxdb',
-  'mongo-worker>mongodb',
-];
 
 function found<T>(value: T | undefined, name: string): T {
   if (value === undefined) throw new Error(`There is no ${name} in this system.`);
