@@ -1,10 +1,15 @@
 import type { Case } from '../case';
 import { brokerCases } from './broker';
+import { powerCases } from './power';
 import { spoolCases } from './spool';
 import { storeCases } from './stores';
 import { workerCases } from './workers';
 
 /** Every case that can be played, in the order of the catalogue (reference reliability A.9). */
-export const cases: readonly Case[] = [...brokerCases, ...workerCases, ...storeCases, ...spoolCases].sort((a, b) =>
-  a.id.localeCompare(b.id, 'en', { numeric: true }),
-);
+export const cases: readonly Case[] = [
+  ...brokerCases,
+  ...workerCases,
+  ...storeCases,
+  ...spoolCases,
+  ...powerCases,
+].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
