@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { catalogue, checkEvent, encodeEvent, limits, newId } from '@weir/events';
+import { catalogue, checkEvent, encodeEvent, kindOf, limits, newId } from '@weir/events';
 import type { Problem, WeirEvent } from '@weir/events';
 import { isFlat, translate } from './clowder';
 import type { FirstTime } from './first-time';
@@ -38,7 +38,8 @@ export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped
   return 'event' in enveloped ? enveloped : { ...enveloped, problems: enveloped.problems.map(named(sentAs)) };
 }
 
-const typeOfName = new Map(catalogue.flatMap(({ type }) => [[type.replace('io.weir.', ''), type] as const]));
+const open = catalogue.filter(({ reserved }) => !reserved);
+const typeOfName = new Map(open.map(({ type }) => [type.replace('io.weir.', ''), type]));
 
 /** `{type, data}` without an envelope. A name of the catalogue stands for its type: `pull` for `io.weir.pull`. */
 function bare(value: Record<string, unknown>): Record<string, unknown> {
@@ -63,6 +64,11 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
   const checked = checkEvent({ ...attributes, id, source, time }, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const { event } = checked;
+  if (kindOf(event.type)?.reserved) {
+    return {
+      problems: [{ field: 'type', message: `${event.type} is reserved for Weir itself: use a type of your own` }],
+    };
+  }
   if (!maySpeakFor(origin.key, event.source)) {
     const allowed = [defaultSource(origin.key), ...origin.key.sources.map((prefix) => `${prefix}…`)].join(', ');
     return { forbidden: true, problems: [{ field: 'source', message: `this key may only send as ${allowed}` }] };

@@ -259,6 +259,20 @@ describe('a store that is not there', () => {
     expect(await admin.db('weir_fails').collection('events').countDocuments()).toBe(3);
   });
 
+  test('a probe leaves nothing, fails while the store is gone, and succeeds when it is back', async () => {
+    const first = await startMongoStandIn();
+    const { worker } = await connectedWorker({ MONGODB_URL: first.url, MONGODB_DATABASE: 'weir_probe' });
+    await worker.probe?.();
+    await first.stop();
+    await failureOf(worker.probe?.() as Promise<unknown>);
+    const again = await startMongoStandIn({ port: first.port });
+    closing.push(() => again.stop());
+    await worker.probe?.();
+    const admin = await MongoClient.connect(again.url);
+    closing.unshift(() => admin.close());
+    expect(await admin.db('weir_probe').collection('events').countDocuments()).toBe(0);
+  });
+
   test('a store that is full for now is tried again, not given up', async () => {
     const small = await startMongoStandIn({ maxDocuments: 1 });
     closing.push(() => small.stop());

@@ -70,6 +70,10 @@ function create(config: Config<typeof variables>): Worker {
       if (!collection) throw new Error('write before connect');
       return insert(collection, batch);
     },
+    async probe() {
+      // Of a replica set its primary answers, the one that is written to. It needs no right to read.
+      await client?.db(database).command({ ping: 1 });
+    },
     async close() {
       await client?.close();
     },

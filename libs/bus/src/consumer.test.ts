@@ -1,7 +1,7 @@
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { isolated, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
-import { createConsumer, declareTopology, queueOf, type Consumer, type Handle } from './index';
+import { createConsumer, declareOn, declareTopology, queueOf, type Consumer, type Handle } from './index';
 
 const log = pino({ level: 'silent' });
 const queue = queueOf('redis');
@@ -11,7 +11,15 @@ let channel: ConfirmChannel;
 let consumer: Consumer | undefined;
 
 const consume = (handle: Handle, maxEvents = 10) =>
-  (consumer = createConsumer({ url: place.url, worker: 'redis', log, maxEvents, maxAgeMs: 5, handle }));
+  (consumer = createConsumer({
+    url: place.url,
+    worker: 'redis',
+    log,
+    maxEvents,
+    maxAgeMs: 5,
+    prepare: declareOn,
+    handle,
+  }));
 
 async function send(from: number, to: number): Promise<void> {
   for (let n = from; n < to; n += 1) channel.publish('', queue, Buffer.from(String(n)), { persistent: true });

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { adminServer } from './admin';
 import { port, readConfig, seconds, text, variable, type Config, type Variables } from './config';
 import { ConfigError, StartError } from './errors';
-import { createHealth, type Health } from './health';
+import { createHealth, readyMetric, type Health } from './health';
 import { listen } from './http';
 
 /** What an app is given to live with. */
@@ -74,6 +74,7 @@ export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.P
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const health = createHealth();
+  readyMetric(metrics, health.readiness);
   const aborter = new AbortController();
   const releases: { what: string; release: () => unknown }[] = [];
   const onStop = (what: string, release: () => unknown) => void releases.push({ what, release });

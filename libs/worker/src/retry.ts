@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { backoff } from '@weir/service';
 
-const RETRY = { initialMs: 100, maxMs: 5000 };
+export const RETRY = { initialMs: 100, maxMs: 5000 };
 /** How soon a pause ends when it has become pointless. */
 const LOOK_MS = 100;
 
@@ -25,7 +25,8 @@ export async function untilDone<T>(
   }
 }
 
-async function pauseUnless(stopped: () => boolean, ms: number): Promise<void> {
+/** Waits, but not once `stopped` says that there is nothing to wait for. */
+export async function pauseUnless(stopped: () => boolean, ms: number): Promise<void> {
   for (let left = ms; left > 0 && !stopped(); left -= LOOK_MS) await pause(Math.min(left, LOOK_MS));
 }
 
