@@ -17,19 +17,17 @@ export interface DrainOptions {
   spool(): Spool | undefined;
   /** Whether the broker takes events. */
   canSend(): boolean;
-  /** Resolves when so many more events fit into the publisher's window, or cannot be sent any more. */
-  room(events: number): Promise<void>;
   /** Resolves with whether the broker confirmed it. */
   send(body: Buffer): Promise<boolean>;
-  /** How many events are sent at once: a small part of the window, so that live events are not starved. */
-  partEvents: number;
+  /** What is sent at once, one event at least. The next part follows when all of this one is confirmed. */
+  part: { events: number; bytes: number };
   log: Logger;
 }
 
 /** A queue that is full refuses for long, and all others get the same events again with every attempt. */
 const RETRY = { initialMs: 1000, maxMs: 60_000 };
 
-export function createDrain({ spool, canSend, room, send, partEvents, log }: DrainOptions): Drain {
+export function createDrain({ spool, canSend, send, part: most, log }: DrainOptions): Drain {
   /** What of the oldest segment has not been confirmed yet; kept between attempts. */
   let rest: { segment: Segment; payloads: Buffer[] } | undefined;
   let running: Promise<void> | undefined;
@@ -58,8 +56,7 @@ export function createDrain({ spool, canSend, room, send, partEvents, log }: Dra
 
   /** False when it has to end here: nothing can be sent any more, or the broker refuses. */
   const sendPart = async (from: { payloads: Buffer[] }): Promise<boolean> => {
-    const part = from.payloads.slice(0, partEvents);
-    await room(part.length);
+    const part = from.payloads.slice(0, lengthOfPart(from.payloads));
     if (!sendsOn()) return false;
     const confirmed = await Promise.all(part.map(send));
     const refused = part.filter((_, at) => !confirmed[at]);
@@ -67,6 +64,13 @@ export function createDrain({ spool, canSend, room, send, partEvents, log }: Dra
     if (refused.length > 0 && sendsOn()) later();
     if (refused.length === 0) refusals = 0;
     return refused.length === 0;
+  };
+
+  const lengthOfPart = (payloads: readonly Buffer[]): number => {
+    let bytes = payloads[0]?.length ?? 0;
+    let length = 1;
+    while (length < most.events && (bytes += payloads[length]?.length ?? Infinity) <= most.bytes) length += 1;
+    return length;
   };
 
   const later = (): void => {
