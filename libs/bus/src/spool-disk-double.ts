@@ -14,6 +14,8 @@ export interface DiskDouble {
   mend(): void;
   /** Runs before each call of this kind; what it returns is waited for. */
   before(call: DiskCall, hook: (path: string) => unknown): void;
+  /** Runs after each call of this kind that did not fail, before its caller knows. */
+  after(call: DiskCall, hook: (path: string) => unknown): void;
   /** How often each was called. */
   calls: Map<DiskCall, number>;
 }
@@ -21,6 +23,7 @@ export interface DiskDouble {
 export function diskDouble(): DiskDouble {
   const failures = new Map<DiskCall, { code: string; left: number }>();
   const hooks = new Map<DiskCall, (path: string) => unknown>();
+  const followers = new Map<DiskCall, (path: string) => unknown>();
   const calls = new Map<DiskCall, number>();
 
   const pass = async (call: DiskCall, path: string): Promise<void> => {
@@ -34,7 +37,9 @@ export function diskDouble(): DiskDouble {
   const guarded = <A extends unknown[], R>(call: DiskCall, real: (...args: A) => Promise<R>) =>
     async function (...args: A): Promise<R> {
       await pass(call, String(args[0]));
-      return real(...args);
+      const result = await real(...args);
+      await followers.get(call)?.(String(args[0]));
+      return result;
     };
 
   const methods: Partial<Record<string | symbol, DiskCall>> = {
@@ -50,14 +55,18 @@ export function diskDouble(): DiskDouble {
           if (call === 'close') await target.close(); // whatever it says, the kernel closes it
           if (call) await pass(call, path);
           if (call === 'close') return;
-          return (value as (...args: unknown[]) => unknown).apply(target, args);
+          const result = await (value as (...args: unknown[]) => unknown).apply(target, args);
+          if (call) await followers.get(call)?.(path);
+          return result;
         };
       },
     });
 
   const open = async (...args: Parameters<FileSystem['open']>): Promise<Handle> => {
     if (args[1] === 'wx') await pass('create', String(args[0]));
-    return handleOf(await fileSystem.open(...args), String(args[0]));
+    const handle = handleOf(await fileSystem.open(...args), String(args[0]));
+    if (args[1] === 'wx') await followers.get('create')?.(String(args[0]));
+    return handle;
   };
   return {
     fs: {
@@ -69,6 +78,7 @@ export function diskDouble(): DiskDouble {
     fail: (call, code, times = Infinity) => void failures.set(call, { code, left: times }),
     mend: () => failures.clear(),
     before: (call, hook) => void hooks.set(call, hook),
+    after: (call, hook) => void followers.set(call, hook),
     calls,
   };
 }
