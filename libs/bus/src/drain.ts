@@ -21,13 +21,20 @@ export interface DrainOptions {
   send(body: Buffer): Promise<boolean>;
   /** What is sent at once, one event at least. The next part follows when all of this one is confirmed. */
   part: { events: number; bytes: number };
+  /** The broker has refused for a while: perhaps only on this connection. */
+  keepsRefusing(): void;
   log: Logger;
 }
 
 /** A queue that is full refuses for long, and all others get the same events again with every attempt. */
 const RETRY = { initialMs: 1000, maxMs: 60_000 };
+/**
+ * RabbitMQ 3.10 goes on refusing on a channel when the limit of a full quorum queue has been lifted; on a new one it
+ * takes events (libs/bus publisher-faults.test.ts). So a new one is made after so many refusals in a row.
+ */
+const RENEW_AFTER = 3;
 
-export function createDrain({ spool, canSend, send, part: most, log }: DrainOptions): Drain {
+export function createDrain({ spool, canSend, send, part: most, keepsRefusing, log }: DrainOptions): Drain {
   /** What of the oldest segment has not been confirmed yet; kept between attempts. */
   let rest: { segment: Segment; payloads: Buffer[] } | undefined;
   let running: Promise<void> | undefined;
@@ -61,7 +68,10 @@ export function createDrain({ spool, canSend, send, part: most, log }: DrainOpti
     const confirmed = await Promise.all(part.map(send));
     const refused = part.filter((_, at) => !confirmed[at]);
     from.payloads = [...refused, ...from.payloads.slice(part.length)];
-    if (refused.length > 0 && sendsOn()) later();
+    if (refused.length > 0 && sendsOn()) {
+      later();
+      if (refusals % RENEW_AFTER === 0) keepsRefusing();
+    }
     if (refused.length === 0) refusals = 0;
     return refused.length === 0;
   };

@@ -204,6 +204,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     canSend: () => channel !== undefined && !blocked,
     send: (body) => send(body, messageOptionsOf(body), drained),
     part: { events: drainEvents, bytes: drainBytes },
+    keepsRefusing: () => link.reset('the broker keeps refusing events'),
   });
   let opening = tryToOpenSpool();
 
