@@ -41,6 +41,7 @@ export function createDrain({ spool, canSend, send, part: most, keepsRefusing, l
   let waiting: NodeJS.Timeout | undefined;
   let refusals = 0;
   let stopped = false;
+  let again = false;
 
   const sendsOn = () => canSend() && !stopped;
 
@@ -93,13 +94,18 @@ export function createDrain({ spool, canSend, send, part: most, keepsRefusing, l
     clearTimeout(waiting);
     waiting = undefined;
     const from = spool();
+    if (running) again = true; // it may have looked just before that came for which it is woken
     if (running || !from || !sendsOn()) return;
+    again = false;
     running = drain(from)
       .catch((error: unknown) => {
         log.error({ err: error }, 'the spool could not be drained');
         if (!stopped) later();
       })
-      .finally(() => (running = undefined));
+      .finally(() => {
+        running = undefined;
+        if (again && !waiting) wakeNow();
+      });
   };
 
   return {
