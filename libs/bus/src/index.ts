@@ -1,6 +1,6 @@
 export { createPublisher } from './publisher';
 export type { Published, Publisher, PublisherOptions } from './publisher';
-export { SpoolError } from './spool';
+export { SpoolError } from './spool-error';
 export { createConsumer } from './consumer';
 export type { Consumer, ConsumerOptions, Handle, Held } from './consumer';
 export { createSender } from './sender';
