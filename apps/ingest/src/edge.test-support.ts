@@ -49,6 +49,8 @@ export interface EdgeOptions {
   quota?: Partial<QuotaOptions>;
   organizations?: number;
   nonces?: number;
+  limits?: typeof LIMITS;
+  requestTimeoutMs?: number;
 }
 
 export async function startEdge(options: EdgeOptions = {}): Promise<TestEdge> {
@@ -57,13 +59,16 @@ export async function startEdge(options: EdgeOptions = {}): Promise<TestEdge> {
   const log = pino({ level: 'silent' });
   const { keys } = parseKeys(options.keys ?? KEYS);
   const routes = ingestRoutes({
-    keys, limits: LIMITS, publisher, metrics: ingestMetrics(metrics), log,
+    keys, limits: options.limits ?? LIMITS, publisher, metrics: ingestMetrics(metrics), log,
     firstTime: createFirstTime(),
     quota: createQuota({ eventsPerSecond: 0, spoolBytes: MIB, spoolPercent: 50, publisher, ...options.quota }),
     mayName: createOrganizationLimit(options.organizations ?? 10_000),
     nonces: createNonces(options.nonces ?? 1000),
   }); // prettier-ignore
-  const server = boundedServer(routes, { connections: 50, requestTimeoutMs: 5000 }).listen(0, '127.0.0.1');
+  const server = boundedServer(routes, { connections: 50, requestTimeoutMs: options.requestTimeoutMs ?? 5000 }).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}/events`;

@@ -13,7 +13,7 @@ export interface Certificate {
 /** Somebody who signs certificates, for one test. */
 export interface Authority extends Certificate {
   /** Makes a key and signs its certificate; `names` are DNS names and IP addresses. */
-  issue(options: { names: readonly string[]; expired?: boolean }): Promise<Certificate>;
+  issue(options: { names: readonly string[]; commonName?: string; expired?: boolean }): Promise<Certificate>;
 }
 
 const DAYS = 2;
@@ -28,10 +28,10 @@ export async function createAuthority(dir: string, name: string): Promise<Author
   let issued = 0;
   return {
     ...own,
-    async issue({ names, expired = false }) {
+    async issue({ names, commonName = 'somebody', expired = false }) {
       const made = await newKey(dir, `${name}-${(issued += 1)}`);
       const request = `${made.certFile}.request`;
-      await openssl(['req', '-new', '-key', made.keyFile, '-subj', `/CN=${names[0] ?? 'nobody'}`, '-out', request]);
+      await openssl(['req', '-new', '-key', made.keyFile, '-subj', `/CN=${commonName}`, '-out', request]);
       const extensions = `${made.certFile}.extensions`;
       await writeFile(extensions, `subjectAltName=${names.map(alternativeName).join(',')}\n`);
       await openssl([
