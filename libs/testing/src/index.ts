@@ -8,6 +8,8 @@ export { startRedis } from './servers/redis';
 export { startRegistry } from './servers/registry';
 export { ServerError } from './servers/server';
 export type { Found, PrivateServer, Server, ServerName, StartOptions } from './servers/server';
+export { startApp } from './app-process';
+export type { AppProcess, LogLine } from './app-process';
 export { createAuthority } from './certificates';
 export type { Authority, Certificate } from './certificates';
 export { temporaryDirectory } from './servers/temporary';
