@@ -22,9 +22,10 @@ export async function takeAll(
     const line = items[index]?.line;
     const place = line === undefined ? {} : { line };
     if ('problems' in each) return { ...place, ...each };
-    const { id, source } = each.event;
-    const result = kept.get(each.event);
-    if (result?.status === 'fulfilled') return { ...place, id, source, taken: result.value };
+    const { event, bytes } = each;
+    const { id, source } = event;
+    const result = kept.get(event);
+    if (result?.status === 'fulfilled') return { ...place, id, source, bytes, taken: result.value };
     return { ...place, id, source, notTaken: reasonOf(result?.reason) };
   });
 }

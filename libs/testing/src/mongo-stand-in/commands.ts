@@ -18,6 +18,8 @@ export interface Context {
   /** Undefined when everybody may do everything. */
   readonly users: Users | undefined;
   readonly connection: { readonly id: number; login?: Login; loggedIn: boolean };
+  /** The commands that a login is good for; undefined for all. */
+  readonly allowed: ReadonlySet<string> | undefined;
 }
 
 /** The answer's fields (`ok: 1` is added), or a whole reply where there is a cursor's batch. Throws CommandError. */
@@ -137,7 +139,7 @@ export async function answer(request: Request, context: Context): Promise<Reply 
 
 const nameOf = (body: Document): string => Object.keys(body)[0] ?? '';
 
-function commandFor(body: Document, { users, connection }: Context): Command {
+function commandFor(body: Document, { users, connection, allowed }: Context): Command {
   const name = nameOf(body);
   const command = commands.get(name);
   if (!command) {
@@ -148,6 +150,8 @@ function commandFor(body: Document, { users, connection }: Context): Command {
   }
   if (users && !connection.loggedIn && !Object.hasOwn(open, name))
     throw new CommandError(13, `Command ${name} requires authentication`);
+  if (allowed && !allowed.has(name) && !Object.hasOwn(open, name))
+    throw new CommandError(13, `not authorized on ${String(body['$db'])} to execute command ${name}`);
   if (body['startTransaction'] || body['txnNumber']) {
     throw new CommandError(20, 'Transaction numbers are only allowed on a replica set member or mongos');
   }

@@ -12,6 +12,7 @@ const programOf = {
   'docker-registry': 'docker-registry',
   skopeo: 'skopeo',
   buildah: 'buildah',
+  openssl: 'openssl',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;

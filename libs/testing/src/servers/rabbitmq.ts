@@ -12,7 +12,12 @@ import type { PrivateServer, StartOptions } from './server';
 import { loadState } from './state';
 import type { State } from './state';
 
-type Ports = 'amqp' | 'distribution' | 'epmd';
+type Ports = 'amqp' | 'amqps' | 'distribution' | 'epmd';
+
+export interface RabbitmqOptions extends StartOptions {
+  /** Further lines of rabbitmq.conf. */
+  settings?: readonly string[];
+}
 
 /** A private RabbitMQ; beyond the life cycle it can be administered, which over AMQP alone it cannot. */
 export interface PrivateRabbitmq extends PrivateServer {
@@ -30,20 +35,22 @@ export interface PrivateRabbitmq extends PrivateServer {
  * Starts a private RabbitMQ: a node name, a cookie and an epmd of its own, all three ports on loopback, no plug-in.
  * Debian's /usr/sbin/rabbitmq-server switches to the user `rabbitmq`, so the script behind it is called.
  */
-export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbitmq> {
-  const { dir } = options;
+export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRabbitmq> {
+  const { dir, tls, settings = [] } = options;
   const packaged = '/usr/lib/rabbitmq/bin/rabbitmq-server';
   const program = existsSync(packaged) ? packaged : needProgram('rabbitmq-server', 'rabbitmq-server');
   const epmd = needProgram('epmd', 'rabbitmq-server');
-  const state = await loadState<Ports>(dir, ['amqp', 'distribution', 'epmd']);
+  const state = await loadState<Ports>(dir, [...(tls ? ['amqps' as const] : []), 'amqp', 'distribution', 'epmd']);
   const { ports, user, password } = state;
-  await writeFiles(dir, state);
+  const secured = tls ? [`listeners.ssl.1 = 127.0.0.1:${ports.amqps}`, `ssl_options.certfile = ${tls.certFile}`, `ssl_options.keyfile = ${tls.keyFile}`] : []; // prettier-ignore
+  await writeFiles(dir, state, [...secured, ...settings]);
   const url = `amqp://${user}:${password}@127.0.0.1:${ports.amqp}`;
   const env = environment(dir, ports);
 
   const server = await privateServer({
     name: 'rabbitmq',
     url,
+    ...(tls ? { tlsUrl: `amqps://${user}:${password}@localhost:${ports.amqps}` } : {}),
     dir,
     note: `private instance of ${program}, data in ${dir}`,
     launch: async () => {
@@ -104,7 +111,8 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
 
 const nodeName = 'weir@localhost';
 
-async function writeFiles(dir: string, { ports, user, password }: State<Ports>): Promise<void> {
+async function writeFiles(dir: string, state: State<Ports>, settings: readonly string[]): Promise<void> {
+  const { ports, user, password } = state;
   await mkdir(join(dir, 'data'), { recursive: true });
   await writeFile(join(dir, 'plugins'), '[].\n');
   await writeFile(
@@ -121,6 +129,7 @@ async function writeFiles(dir: string, { ports, user, password }: State<Ports>):
       'disk_free_limit.absolute = 256MB',
       // Raft's write-ahead log is written in pieces of up to this; the default of 512 MiB is made for big disks.
       'raft.wal_max_size_bytes = 67108864',
+      ...settings,
       '',
     ].join('\n'),
     { mode: 0o600 },
