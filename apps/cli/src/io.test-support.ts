@@ -14,7 +14,7 @@ interface World {
   env?: Record<string, string>;
   cwd?: string;
   stdin?: string;
-  /** Whether the output goes to a terminal. */
+  /** Whether the output goes to a terminal, and the input comes from one. */
   terminal?: boolean;
   /** Whether the standard input is a terminal, with somebody who answers. */
   person?: boolean;
@@ -30,7 +30,7 @@ export function weir(
   const io: Io = {
     env,
     cwd,
-    stdin: Object.assign(Readable.from([stdin]), person ? { isTTY: true } : {}),
+    stdin: Object.assign(Readable.from([stdin]), (person ?? terminal) ? { isTTY: true } : {}),
     stdout: stdout.out,
     stderr: stderr.out,
     signal: stopping.signal,

@@ -24,8 +24,6 @@ export type Enveloped =
   | { event: WeirEvent; /** Encoded. */ bytes: number }
   | { problems: Problem[]; /** Nothing is wrong with the event, but this key may not send it. */ refused?: RefusedAs };
 
-/** Types that Weir sends itself, to see whether its own flow works; a forged one would say that all is well. */
-const RESERVED_TYPES: ReadonlySet<string> = new Set(['io.weir.canary']);
 
 /**
  * Makes a checked event of what was sent: a CloudEvent, a bare `{type, data}`, or one of seed 003's flat shapes. What
@@ -71,11 +69,6 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
   const checked = checkEvent({ ...attributes, id, source, time }, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const { event } = checked;
-  if (kindOf(event.type)?.reserved) {
-    return {
-      problems: [{ field: 'type', message: `${event.type} is reserved for Weir itself: use a type of your own` }],
-    };
-  }
   const bytes = encodeEvent(event).length;
   if (bytes > limits.eventBytes) {
     return { problems: [{ field: '', message: `is ${bytes} bytes; at most ${limits.eventBytes} are allowed` }] };
@@ -86,7 +79,7 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
 /** What this key may not say, though the event is a good one. */
 function refusal(event: WeirEvent, { key, now, mayName }: Origin): Enveloped | undefined {
   const because = (refused: RefusedAs, field: string, message: string) => ({ refused, problems: [{ field, message }] });
-  if (RESERVED_TYPES.has(event.type)) return because('forbidden', 'type', 'is reserved: only Weir itself sends it');
+  if (kindOf(event.type)?.reserved) return because('forbidden', 'type', 'is reserved: only Weir itself sends it');
   if (!maySpeakFor(key, event.source)) {
     const allowed = [defaultSource(key), ...key.sources.map((prefix) => `${prefix}…`)].join(', ');
     return because('forbidden', 'source', `this key may only send as ${allowed}`);
