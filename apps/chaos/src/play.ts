@@ -1,4 +1,3 @@
-import { connect } from 'amqplib';
 import { createAmqpPublisher } from './amqp-publisher';
 import type { Case, Row, World } from './case';
 import { makeEvent, type SentEvent } from './events';
@@ -7,6 +6,7 @@ import type { Stream } from './journal';
 import { watchLag, type LagWatch } from './lag';
 import { startLoad, type Load } from './load';
 import { STORE_NAMES, type Verdict } from './oracle';
+import { messagesIn } from './queues';
 import { createRandom } from './random';
 import type { Stage } from './runner';
 import { eventually, pause } from './wait';
@@ -24,7 +24,6 @@ const DRAIN_TIMEOUT_MS = 120_000;
 const QUIET_MS = 1_500;
 const FRESH_TIMEOUT_MS = 20_000;
 const LAG_LIMIT_SECONDS = 2;
-const QUEUES = ['weir.redis', 'weir.influx', 'weir.mongo'];
 
 /** Plays a case on a system, repairs everything, and lets the oracle judge what the stores hold in the end. */
 export async function playCase(each: Case, stage: Stage, options: PlayOptions): Promise<Row> {
@@ -211,20 +210,6 @@ async function untilDrained(
   return (await eventually(idle, deadline))
     ? { afterSeconds }
     : { afterSeconds, problem: 'queues or spool do not run dry' };
-}
-
-async function messagesIn(amqp: string): Promise<number> {
-  const connection = await connect(amqp, { timeout: 5_000 });
-  connection.on('error', () => {});
-  try {
-    const channel = await connection.createChannel();
-    channel.on('error', () => {});
-    let messages = 0;
-    for (const queue of QUEUES) messages += (await channel.checkQueue(queue)).messageCount;
-    return messages;
-  } finally {
-    await connection.close().catch(() => {});
-  }
 }
 
 const rounded = (seconds: number) => Math.round(seconds * 100) / 100;
