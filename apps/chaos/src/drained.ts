@@ -1,6 +1,6 @@
-import { connect } from 'amqplib';
 import type { Stream } from './journal';
 import type { Stage } from './runner';
+import { messagesIn } from './queues';
 import { eventually, pause } from './wait';
 
 /** How long the stores may take to hold everything once all is repaired and nothing new comes. */
@@ -11,7 +11,6 @@ const TIMEOUT_MS = 120_000;
  */
 const STALLED_MS = 40_000;
 const LOOK_MS = 250;
-const QUEUES = ['weir.redis', 'weir.influx', 'weir.mongo'];
 
 /**
  * Waits until every acknowledged event is in every store and nothing is under way any more: queues and spool are empty.
@@ -51,18 +50,4 @@ async function lookAt(oracle: Stage['oracle'], streams: readonly Stream[]): Prom
 async function idle({ system }: Stage): Promise<boolean> {
   const spooled = await system.app('ingest').metric('weir_spool_events');
   return spooled === 0 && (await messagesIn(system.direct.amqp)) === 0;
-}
-
-async function messagesIn(amqp: string): Promise<number> {
-  const connection = await connect(amqp, { timeout: 5_000 });
-  connection.on('error', () => {});
-  try {
-    const channel = await connection.createChannel();
-    channel.on('error', () => {});
-    let messages = 0;
-    for (const queue of QUEUES) messages += (await channel.checkQueue(queue)).messageCount;
-    return messages;
-  } finally {
-    await connection.close().catch(() => {});
-  }
 }

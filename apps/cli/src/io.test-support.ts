@@ -23,14 +23,14 @@ interface World {
 /** Runs a command line in a world of its own: nothing of this process's environment or folder is seen. */
 export function weir(
   args: readonly string[],
-  { env = {}, cwd = '/', stdin = '', terminal = false, person = false }: World = {},
+  { env = {}, cwd = '/', stdin = '', terminal = false, person = terminal }: World = {},
 ): Running {
   const [stdout, stderr] = [recorder(terminal), recorder(terminal)];
   const stopping = new AbortController();
   const io: Io = {
     env,
     cwd,
-    stdin: Object.assign(Readable.from([stdin]), (person ?? terminal) ? { isTTY: true } : {}),
+    stdin: Object.assign(Readable.from([stdin]), person ? { isTTY: true } : {}),
     stdout: stdout.out,
     stderr: stderr.out,
     signal: stopping.signal,
