@@ -24,7 +24,6 @@ export type Enveloped =
   | { event: WeirEvent; /** Encoded. */ bytes: number }
   | { problems: Problem[]; /** Nothing is wrong with the event, but this key may not send it. */ refused?: RefusedAs };
 
-
 /**
  * Makes a checked event of what was sent: a CloudEvent, a bare `{type, data}`, or one of seed 003's flat shapes. What
  * is missing in the envelope (id, source, time) is filled in; what is there is kept as it is.

@@ -20,7 +20,7 @@ export function publisherDouble(): PublisherDouble {
     answer: (next) => void (how = next),
     drain: (bytes) => void (spooledBytes = Math.max(0, spooledBytes - bytes)),
     ready: () => (spooledBytes === 0 ? true : 'the broker is away'),
-    depth: () => ({ inFlight: 0, spooledEvents: spooledBytes > 0 ? 1 : 0, spooledBytes }),
+    depth: () => ({ inFlight: 0, spooledEvents: spooledBytes > 0 ? 1 : 0, spooledBytes, oldestSpooledSeconds: 0 }),
     publishAll: (batch) =>
       Promise.allSettled(
         batch.map(async (event) => {

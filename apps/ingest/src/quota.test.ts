@@ -15,7 +15,7 @@ function quotaOf({ eventsPerSecond = 0, spoolPercent = 50 }) {
     eventsPerSecond, spoolPercent, spoolBytes: 64 * MIB, now: () => state.now,
     publisher: {
       ready: () => state.ready,
-      depth: () => ({ inFlight: 0, spooledEvents: 0, spooledBytes: state.spooledBytes }),
+      depth: () => ({ inFlight: 0, spooledEvents: 0, spooledBytes: state.spooledBytes, oldestSpooledSeconds: 0 }),
     },
   }); // prettier-ignore
   return { quota, state };

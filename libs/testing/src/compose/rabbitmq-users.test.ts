@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import {
-  createParker,
   createPublisher,
+  createSender,
   deadQueueOf,
+  declareOn,
   declareTopology,
   EXCHANGE,
   HISTORY,
+  park,
   queueOf,
   topology,
   UNROUTED,
@@ -156,10 +158,10 @@ describe.each(publishers)('%s', (user) => {
 describe.each(workers)('%s', (user, name) => {
   test('reads its own queue and parks what it cannot take', async () => {
     await as(user, (channel) => channel.consume(queueOf(name), () => {}));
-    const parker = createParker({ url: urlOf(user), log, name });
+    const sender = createSender({ url: urlOf(user), log, name, prepare: (made) => declareOn(made) });
     const letter = { worker: name, reason: 'invalid event', error: 'a test' };
-    await until(async () => (await parker.park({ body: Buffer.from('x') }, letter), true));
-    await parker.close();
+    await until(async () => (await park(sender, { body: Buffer.from('x') }, letter), true));
+    await sender.close();
   });
 
   test('asks itself whether the flow works: an event of its own, an answer, and the history', async () => {
