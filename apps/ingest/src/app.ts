@@ -1,8 +1,6 @@
 import { createPublisher } from '@weir/bus';
-import type { Publisher } from '@weir/bus';
 import { listen } from '@weir/service';
 import type { Config, Context } from '@weir/service';
-import type { Outcome } from './answer';
 import type { variables } from './config';
 import { createFirstTime } from './first-time';
 import { ingestMetrics } from './metrics';
@@ -30,8 +28,9 @@ export async function start(config: Config<typeof variables>, context: Context):
   });
   context.onStop('publisher', () => publisher.close());
 
-  const keeping = keepingEvents(publisher);
-  context.health.check('keeping events', keeping.probe);
+  // A posted event will be kept: by the broker, or else by the spool, which must be ours even while nothing goes there.
+  context.health.check('keeping events', publisher.accepting);
+  context.health.check('spool', publisher.owning);
   const keys = config.INGEST_KEYS;
   const routes = ingestRoutes({
     firstTime: createFirstTime(),
@@ -48,7 +47,6 @@ export async function start(config: Config<typeof variables>, context: Context):
     publisher,
     metrics: ingestMetrics(metrics),
     log,
-    onOutcomes: keeping.learn,
   });
   const server = boundedServer(routes, {
     connections: config.INGEST_MAX_CONNECTIONS,
@@ -58,23 +56,4 @@ export async function start(config: Config<typeof variables>, context: Context):
   const port = await listen(server, { host: context.host, port: config.INGEST_PORT, variable: 'INGEST_PORT' });
   context.onStop('POST /events', () => drain(server));
   log.info({ port, tls: tls !== undefined, keys: keys.map(({ name }) => name) }, 'taking events');
-}
-
-/** How long a refusal of the spool counts against readiness: then it is tried again with real events. */
-const REFUSAL_COUNTS_MS = 30_000;
-
-/** Ready means that a posted event will be kept: by the broker, or else by a spool that has not refused of late. */
-export function keepingEvents(publisher: Pick<Publisher, 'ready' | 'accepting'>, now: () => number = Date.now) {
-  let refusal: { reason: string; at: number } | undefined;
-  return {
-    learn(outcomes: readonly Outcome[]): void {
-      const last = outcomes.findLast((outcome) => !('problems' in outcome));
-      if (last) refusal = 'notTaken' in last ? { reason: last.notTaken, at: now() } : undefined;
-    },
-    probe(): true | string {
-      const broker = publisher.ready();
-      if (broker === true || !refusal || now() - refusal.at > REFUSAL_COUNTS_MS) return publisher.accepting();
-      return `${refusal.reason}, and the broker: ${broker}`;
-    },
-  };
 }

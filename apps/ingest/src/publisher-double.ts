@@ -35,4 +35,4 @@ export function publisherDouble(): PublisherDouble {
 }
 
 /** What the publisher throws when the disk takes nothing more. */
-export const spoolFull = () => new SpoolError('The spool is full: 1048576 bytes are allowed');
+export const spoolFull = () => new SpoolError('The spool is full: 1048576 bytes are allowed', 'The spool is full');

@@ -32,8 +32,6 @@ export interface Edge {
   nonces: Nonces;
   metrics: IngestMetrics;
   log: Logger;
-  /** Told of every outcome; readiness listens. */
-  onOutcomes?(outcomes: readonly Outcome[]): void;
 }
 
 /** The API: POST /events and nothing else. No CORS: a browser's page of another origin has no business here. */
@@ -91,7 +89,6 @@ async function takeEvents(edge: Edge, request: Request, response: Response): Pro
   }
 
   for (const outcome of outcomes) edge.metrics.event(key.name, resultLabel(outcome));
-  edge.onOutcomes?.(outcomes);
   const answer = answerOf(sent.kind, outcomes, arrived);
   logAnswer(edge.log, key, answer, outcomes);
   response.status(answer.status).set(answer.headers).end(JSON.stringify(answer.body));
@@ -135,7 +132,8 @@ function logAnswer(log: Logger, key: ApiKey, { status }: Answer, outcomes: reado
   const [first] = outcomes;
   const id = first && 'id' in first ? first.id : undefined;
   const line = { key: key.name, status, events: outcomes.length, firstId: id };
-  if (status === 503) log.error(line, 'events could not be kept');
+  const lost = outcomes.find((outcome) => 'notTaken' in outcome);
+  if (lost) log.error({ ...line, reason: lost.notTaken }, 'events could not be kept');
   else if (refused) log.info({ ...line, problem: refused.problems[0] }, 'events were refused');
   else log.debug(line, 'events were taken');
 }

@@ -32,6 +32,5 @@ export async function takeAll(
 
 /** What an outsider may know of it: the whole message goes to the log, and may name paths. */
 function reasonOf(error: unknown): string {
-  const full = error instanceof SpoolError && error.message.startsWith('The spool is full');
-  return full ? 'The spool is full' : 'The spool cannot be written';
+  return error instanceof SpoolError ? error.reason : 'The event could not be kept';
 }

@@ -1,10 +1,15 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** What a publisher tells of itself when its metrics are read. */
-export interface PublisherState {
+export interface PublisherDepth {
+  /** Events sent and not yet confirmed. */
   inFlight: number;
   spooledEvents: number;
+  /** All that counts against the spool's quota. */
   spooledBytes: number;
+}
+
+/** What a publisher tells of itself when its metrics are read. */
+export interface PublisherState extends PublisherDepth {
   /** Age of the oldest segment in the spool, seconds; 0 when it holds no event. */
   oldestSpooledSeconds: number;
 }

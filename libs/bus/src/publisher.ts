@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client';
 import { createDrain } from './drain';
 import { keepConnected } from './link';
 import { messageOptions, messageOptionsOf } from './message';
-import { publisherMetrics, type PublisherState } from './publisher-metrics';
+import { publisherMetrics, type PublisherDepth, type PublisherState } from './publisher-metrics';
 import { createWindow, type Window } from './publisher-window';
 import { openSpool, type Spool } from './spool';
 import { SpoolError, spoolErrorOf } from './spool-error';
@@ -32,7 +32,7 @@ export interface Publisher {
   accepting(): true | string;
   /** True when the spool's directory is this process's; otherwise why not, for the operator: with the path. */
   owning(): true | string;
-  depth(): PublisherState;
+  depth(): PublisherDepth;
   /** Waits a few seconds for what is in flight, spools the rest, then lets go of broker and spool. */
   close(): Promise<void>;
 }
@@ -77,7 +77,7 @@ const GOODBYE_MS = 2000;
 export function createPublisher(options: PublisherOptions): Publisher {
   const { url, spoolDir, log, metrics, window = 4096, windowBytes = 32 * 1024 ** 2 } = options;
   const { confirmTimeoutMs = 10_000, spoolBytes = 1024 ** 3 } = options;
-  const counted = publisherMetrics(metrics, spoolBytes, () => depth());
+  const counted = publisherMetrics(metrics, spoolBytes, () => state());
   const drainEvents = Math.max(1, Math.floor(window * DRAIN_SHARE));
   const drainBytes = Math.min(DRAIN_BYTES, windowBytes * DRAIN_SHARE);
   const live = createWindow({ events: Math.max(1, window - drainEvents), bytes: windowBytes - drainBytes });
@@ -161,7 +161,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   const sweep = setInterval(() => {
     if (Math.max(live.oldestMs(), drained.oldestMs()) < confirmTimeoutMs) return;
-    log.warn({ inFlight: depth().inFlight, confirmTimeoutMs }, 'confirms are late: spooling');
+    log.warn({ inFlight: state().inFlight, confirmTimeoutMs }, 'confirms are late: spooling');
     channel = undefined;
     giveUpInFlight();
     link.reset('confirms are late');
@@ -208,7 +208,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   });
   let opening = tryToOpenSpool();
 
-  const depth = (): PublisherState => {
+  const state = (): PublisherState => {
     const { events, bytes, since } = spool?.depth() ?? { events: 0, bytes: 0, since: undefined };
     return {
       inFlight: live.events() + drained.events(),
@@ -221,7 +221,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   return {
     publish,
     publishAll: (events) => Promise.allSettled(events.map(publish)),
-    depth,
+    depth: state,
     ready: () => (link.state() !== true ? link.state() : blocked ? 'the broker blocks publishers' : true),
     accepting() {
       const reliable = channel && !blocked && performance.now() - refusedAt > DISTRUST_MS;
