@@ -12,6 +12,8 @@ export interface PublisherDepth {
 export interface PublisherState extends PublisherDepth {
   /** Age of the oldest segment in the spool, seconds; 0 when it holds no event. */
   oldestSpooledSeconds: number;
+  /** False while the spool is not open: what is in it is then unknown, which is not 0. */
+  spoolIsOpen: boolean;
 }
 
 const OUTCOMES = ['confirmed', 'spooled', 'refused'] as const;
@@ -30,16 +32,34 @@ export function publisherMetrics(metrics: Registry, quotaBytes: number, state: (
     help: 'Places in the spool that hold no sound record: damaged, or the torn end that a crash leaves',
     registers,
   });
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({ name, help, registers, collect() { this.set(read()); } }); // prettier-ignore
+  const gauge = (name: string, help: string, read: () => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const value = read();
+        if (value === undefined) this.remove();
+        else this.set(value);
+      },
+    });
+  const ofSpool = (read: (now: PublisherState) => number) => () => (state().spoolIsOpen ? read(state()) : undefined);
   gauge('weir_publisher_in_flight_events', 'Events sent and not yet confirmed', () => state().inFlight);
-  gauge('weir_spool_events', 'Events in the spool', () => state().spooledEvents);
-  gauge('weir_spool_bytes', 'What the spool takes of its quota', () => state().spooledBytes);
   gauge('weir_spool_quota_bytes', 'What the spool may take of the disk', () => quotaBytes);
+  gauge(
+    'weir_spool_events',
+    'Events in the spool; missing while it is not open',
+    ofSpool(({ spooledEvents }) => spooledEvents),
+  );
+  gauge(
+    'weir_spool_bytes',
+    'What the spool takes of its quota',
+    ofSpool(({ spooledBytes }) => spooledBytes),
+  );
   gauge(
     'weir_spool_oldest_seconds',
     'Age of the oldest events in the spool, by when their segment was begun; 0 when there are none',
-    () => state().oldestSpooledSeconds,
+    ofSpool(({ oldestSpooledSeconds }) => oldestSpooledSeconds),
   );
   return {
     confirmed: events.labels('confirmed'),

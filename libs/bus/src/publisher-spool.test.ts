@@ -130,10 +130,12 @@ test('a spool that cannot be opened is told without its path to outsiders, and i
   await writeFile(spoolDir, '');
   const without = open({ url: NO_BROKER });
   await until(() => String(without.owning()).includes(spoolDir));
+  expect(await metric('weir_spool_events')).toBe(NaN); // not there: unknown is not 0
   expect(String(without.accepting())).not.toContain(root.path);
   const [first] = await outcomes(without, pulls(1));
   expect(first).toBe('The spool cannot be written');
   await rm(spoolDir);
   await until(() => without.accepting() === true);
+  expect(await metric('weir_spool_events')).toBe(0);
   expect(await outcomes(without, pulls(1))).toEqual(['spooled']);
 });

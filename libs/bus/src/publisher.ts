@@ -214,6 +214,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       inFlight: live.events() + drained.events(),
       spooledEvents: events,
       spooledBytes: bytes,
+      spoolIsOpen: spool !== undefined,
       oldestSpooledSeconds: since === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000),
     };
   };
