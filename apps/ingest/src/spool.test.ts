@@ -9,6 +9,8 @@ import { startRabbitmq, temporaryDirectory, until, type PrivateRabbitmq } from '
 import { connect } from 'amqplib';
 import { pull, startIngest, type IngestProcess } from './process.test-support';
 
+jest.setTimeout(180_000); // many processes, one after the other
+
 /**
  * The process of ingest with its spool in trouble: killed, stopped, twice on one directory, on a disk that takes no more.
  * The broker is this file's own: an alarm is for all of it.

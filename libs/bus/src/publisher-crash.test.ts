@@ -9,6 +9,8 @@ import { Registry } from 'prom-client';
 import { createPublisher, declareTopology, queueOf } from './index';
 import { randomFrom } from './spool-power-cut.test-support';
 
+jest.setTimeout(180_000); // many processes, one after the other
+
 /** kill -9 of a process that publishes, spools and drains at once, with a real broker. */
 const source = join(__dirname, '../../testing/src/source.js');
 let root: Awaited<ReturnType<typeof temporaryDirectory>>;

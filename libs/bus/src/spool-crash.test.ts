@@ -9,6 +9,8 @@ import type { CrashPlan } from './spool-crash.fixture';
 import type { DiskCall } from './spool-disk-double';
 import { randomFrom } from './spool-power-cut.test-support';
 
+jest.setTimeout(180_000); // many processes, one after the other
+
 /** kill -9 at every step of the spool, over one directory: what was acknowledged is there in the end. */
 const log = pino({ level: 'silent' });
 const source = join(__dirname, '../../testing/src/source.js');
