@@ -9,3 +9,5 @@ export { keepConnected } from './link';
 export type { Link, LinkOptions } from './link';
 export { deadQueueOf, declareTopology, EXCHANGE, HISTORY, queueOf, topology, UNROUTED, WORKERS } from './topology';
 export type { QueueDeclaration, Topology } from './topology';
+export { CANARY, openHistory } from './history';
+export type { History, HistoryBatch, HistoryEvent, HistoryReader } from './history';
