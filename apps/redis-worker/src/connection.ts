@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { DataLostError } from '@weir/usage';
 import { Redis, ReplyError } from 'ioredis';
 import type { Logger } from 'pino';
 
@@ -10,9 +11,7 @@ const DISCONNECT_TIMEOUT_MS = 500;
 
 export interface Connection {
   redis: Redis;
-  /** Connects, if it is not connected, and makes sure that this Redis may be trusted with counters. */
-  ready(): Promise<void>;
-  /** Does something with Redis; when Redis does not answer it, the next one gets a new connection. */
+  /** Does something with Redis, one after the other; when Redis does not answer, the next one gets a new connection. */
   use<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -21,8 +20,8 @@ export interface Connection {
  * One connection that is made anew when it is needed, by whoever needs it: nothing is queued while Redis is away, and
  * nothing is sent again behind the worker's back, because the kit holds the batch and tries it again.
  *
- * Errors say where and what, never the password. The user needs `+info +evalsha +eval`, and inside the script
- * `+type +mget +incrby +sadd +zadd +expire`, on the keys of its prefix.
+ * Errors say where and what, never the password. The user needs `+info +get +set +evalsha +eval`, and inside
+ * the script `+type +mget +incrby +sadd +zadd +expire`, on the keys of its prefix.
  */
 export function openConnection({ url, log }: { url: string; log: Logger }): Connection {
   const where = `Redis at ${new URL(url).host}`;
@@ -47,6 +46,7 @@ export function openConnection({ url, log }: { url: string; log: Logger }): Conn
     await ended;
   };
 
+  /** Connects, if it is not connected, and makes sure that this Redis may be trusted with counters. */
   const ready = async (): Promise<void> => {
     if (redis.status === 'ready') return;
     reason = undefined;
@@ -61,21 +61,27 @@ export function openConnection({ url, log }: { url: string; log: Logger }): Conn
     }
   };
 
+  const use = async <T>(work: () => Promise<T>): Promise<T> => {
+    await ready();
+    try {
+      return await work();
+    } catch (error) {
+      // What Redis itself says came over a connection that works; anything else may have come from a dead one.
+      const { cause } = error as Error;
+      if (error instanceof ReplyError || error instanceof DataLostError || cause instanceof ReplyError) throw error;
+      const failure = fail(error);
+      await drop();
+      throw failure;
+    }
+  };
+
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     redis,
-    ready,
-    async use(work) {
-      await ready();
-      try {
-        return await work();
-      } catch (error) {
-        // What Redis itself says came over a connection that works; anything else may have come from a dead one.
-        const { cause } = error as Error;
-        if (error instanceof ReplyError || cause instanceof ReplyError) throw error;
-        const failure = fail(error);
-        await drop();
-        throw failure;
-      }
+    use(work) {
+      const mine = turn.then(() => use(work));
+      turn = mine.catch(() => {}); // who asked hears of it
+      return mine;
     },
     close: drop,
   };

@@ -1,8 +1,9 @@
 import { integer, redisUrl, text, variable } from '@weir/service';
-import { createCounter, statistics } from '@weir/usage';
-import type { WorkerDefinition } from '@weir/worker';
-import { Counter } from 'prom-client';
+import { createCounter, createStoreId, DataLostError, statistics } from '@weir/usage';
+import type { Worker, WorkerDefinition } from '@weir/worker';
 import { openConnection } from './connection';
+import { createDurability } from './durable';
+import { usageMetrics } from './metrics';
 
 const SECONDS_A_DAY = 86_400;
 
@@ -23,34 +24,59 @@ const variables = {
   }),
 };
 
-/** Counts events in Redis under the keys of seed 000, each event once (DESIGN, section 5). */
+/**
+ * Counts events in Redis under the keys of seed 000, each event once (DESIGN, section 5).
+ *
+ * A batch is done when Redis has it in its append-only file. A Redis that comes back without its data is counted into
+ * no more (reference reliability F37): the worker is not ready, `weir_redis_data_lost` is 1, and somebody has to decide.
+ */
 export const redisWorker: WorkerDefinition<typeof variables> = {
   name: 'redis',
   variables,
   create({ REDIS_URL, REDIS_PREFIX, DEDUPE_DAYS }, { log, metrics }) {
     const connection = openConnection({ url: REDIS_URL, log });
-    const counter = createCounter({
-      redis: connection.redis,
-      statistics,
-      prefix: REDIS_PREFIX,
-      dedupeSeconds: DEDUPE_DAYS * SECONDS_A_DAY,
-    });
-    const events = new Counter({
-      name: 'weir_usage_events_total',
-      help: 'Events that are counted at all, by outcome: counted now, or recognised as a duplicate',
-      labelNames: ['outcome'],
-      registers: [metrics],
-    });
+    const { redis } = connection;
+    const dedupeSeconds = DEDUPE_DAYS * SECONDS_A_DAY;
+    const store = createStoreId({ redis, prefix: REDIS_PREFIX });
+    const counter = createCounter({ redis, statistics, prefix: REDIS_PREFIX, dedupeSeconds, storeId: store.value });
+    const durability = createDurability(redis);
+    const told = usageMetrics(metrics);
 
-    return {
-      connect: connection.ready,
+    /** Does something with the Redis that this worker began with, and with no other. */
+    const use = <T>(work: () => Promise<T>): Promise<T> =>
+      connection.use(async () => {
+        try {
+          await store.learn();
+          const done = await work();
+          told.dataLost.set(0);
+          return done;
+        } catch (error) {
+          if (error instanceof DataLostError) told.dataLost.set(1);
+          throw error;
+        }
+      });
+
+    const worker: Worker & { probe(): Promise<void> } = {
+      connect: () => use(store.check),
       async write(batch) {
-        const { counted, duplicates, refused } = await connection.use(() => counter.count(batch));
-        events.inc({ outcome: 'counted' }, counted);
-        events.inc({ outcome: 'duplicate' }, duplicates);
+        const { counted, duplicates, refused } = await use(async () => {
+          const done = await counter.count(batch).catch(async (error: unknown) => {
+            if (!(error instanceof DataLostError)) throw error;
+            await store.check(); // rebuilt since, it is as good as the old one
+            return counter.count(batch);
+          });
+          await durability.written();
+          return done;
+        });
+        told.counted.inc(counted);
+        told.duplicates.inc(duplicates);
+        const forgotten = new Date(Date.now() - dedupeSeconds * 1000).toISOString();
+        told.late.inc(batch.filter(({ time }) => time < forgotten).length);
         return refused;
       },
+      probe: () => use(store.check),
       close: connection.close,
     };
+    return worker;
   },
 };

@@ -55,10 +55,13 @@ export function createPreparer({
   statistics,
   prefix,
   dedupeSeconds,
+  keepSeconds = 0,
 }: {
   statistics: readonly Statistic[];
   prefix: string;
   dedupeSeconds: number;
+  /** How long counters are kept after they last grew, seconds; 0 for ever. */
+  keepSeconds?: number;
 }): (batch: readonly WeirEvent[]) => Prepared {
   const days = new Map<string, Group>();
   let remembered = 0;
@@ -96,7 +99,7 @@ export function createPreparer({
         refused.push({ event, reason: `cannot be counted: ${(error as Error).message}` });
       }
     }
-    const call = groups.length === 0 ? undefined : callOf(groups as PlannedGroup[], dedupeSeconds);
+    const call = groups.length === 0 ? undefined : callOf(groups as PlannedGroup[], dedupeSeconds, keepSeconds);
     for (const group of groups) group.identities = [];
     return { call, refused };
   };
@@ -128,7 +131,7 @@ function planOf(
 }
 
 /** Lays the groups out as `counter.lua.ts` describes. */
-function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number): ScriptCall {
+function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number, keepSeconds: number): ScriptCall {
   const sets = new Map<string, PlannedGroup[]>();
   const indexes = new Map<string, Set<string>>();
   for (const group of groups) {
@@ -136,7 +139,7 @@ function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number): ScriptC
     for (const { index, name } of group.plan.organizations) entry(indexes, index, () => new Set()).add(name);
   }
 
-  const layout = [dedupeSeconds, sets.size, indexes.size];
+  const layout = [dedupeSeconds, keepSeconds, sets.size, indexes.size];
   for (const names of indexes.values()) layout.push(names.size);
   const counters = new Map<string, number>();
   const identities: Buffer[] = [];
@@ -153,7 +156,7 @@ function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number): ScriptC
   }
   return {
     keys: [...sets.keys(), ...indexes.keys(), ...counters.keys()],
-    args: [packNumbers(layout), Buffer.concat(identities), ...[...indexes.values()].flatMap((names) => [...names])],
+    args: [packNumbers(layout), Buffer.concat(identities), '', ...[...indexes.values()].flatMap((names) => [...names])],
     events: identities.length,
   };
 }

@@ -3,6 +3,10 @@ export const IDENTITY_BYTES = 16;
 
 /** The first word of the error with which the script refuses a batch because a key is not what it must be. */
 export const WRONG_KEY = 'WEIRKEY';
+/** … because somebody has stopped the counting for a moment. */
+export const HELD = 'WEIRHOLD';
+/** … because this is not the Redis with the counters that the worker began with. */
+export const GONE = 'WEIRGONE';
 
 /**
  * Dedupe and all increments of a batch, in one atomic step.
@@ -15,20 +19,23 @@ export const WRONG_KEY = 'WEIRKEY';
 export const counterScript = `
 -- Counts one batch of events, each identity once.
 --
--- KEYS     first the sets of identities (one a day), then the sorted sets of organizations (one a metric), then the
---          counters
+-- KEYS     where the counting is guarded, the hold and the id of the store; then the sets of identities (one a day),
+--          then the sorted sets of organizations (one a metric), then the counters
 -- ARGV[1]  the layout, one flat array of numbers in msgpack:
 --            seconds that a set of identities is kept after its last new member
+--            seconds that counters and sorted sets are kept after they last grew, 0 for ever
 --            number of sets of identities; number of sorted sets of organizations
 --            for each sorted set: number of its names
 --            for each set of identities: number of its groups; for each group:
 --              number of events; number of runs; for each run:
 --                by how much an event adds; number of counters; the counters, as positions from 1
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
--- ARGV[3…] the names, one sorted set after the other
+-- ARGV[3]  the id that the store must have; empty where the counting is not guarded
+-- ARGV[4…] the names, one sorted set after the other
 --
 -- Returns how many of the events were new. Fails with ${WRONG_KEY}, having written nothing, when a key is of another
--- type, or a counter holds something else than a whole number of at most 18 digits.
+-- type, or a counter holds something else than a whole number of at most 18 digits; with ${HELD} while there is a
+-- hold; with ${GONE} when the store has another id or none.
 
 local CHUNK = 4000 -- unpack() may put at most some 8,000 values on Lua's stack
 local call, find, sub = redis.call, string.find, string.sub
@@ -37,8 +44,9 @@ local function take()
   at = at + 1
   return layout[at]
 end
-local seconds, sets, indexes = take(), take(), take()
-local before = sets + indexes
+local seconds, keep, sets, indexes = take(), take(), take(), take()
+local guards = ARGV[3] == '' and 0 or 2
+local before = guards + sets + indexes
 
 local function refuse(key, found, wanted)
   return redis.error_reply('${WRONG_KEY} ' .. key .. ' holds ' .. found .. ', not ' .. wanted)
@@ -46,8 +54,13 @@ end
 
 -- Check
 
-for i = 1, before do
-  local wanted = i <= sets and 'set' or 'zset'
+if guards > 0 then
+  local found = call('MGET', KEYS[1], KEYS[2])
+  if found[1] then return redis.error_reply('${HELD} ' .. KEYS[1]) end
+  if found[2] ~= ARGV[3] then return redis.error_reply('${GONE} ' .. KEYS[2]) end
+end
+for i = guards + 1, before do
+  local wanted = i <= guards + sets and 'set' or 'zset'
   local found = call('TYPE', KEYS[i]).ok
   if found ~= wanted and found ~= 'none' then return refuse(KEYS[i], 'a ' .. found, 'a ' .. wanted) end
 end
@@ -69,9 +82,9 @@ end
 
 -- Remember the organizations; one that is known already changes nothing
 
-local name = 2
+local name = 3
 for index = 1, indexes do
-  local left, key = take(), KEYS[sets + index]
+  local left, key = take(), KEYS[guards + sets + index]
   while left > 0 do
     local n = math.min(left, CHUNK / 2)
     local scored = {}
@@ -82,6 +95,7 @@ for index = 1, indexes do
     call('ZADD', key, unpack(scored))
     name, left = name + n, left - n
   end
+  if keep > 0 then call('EXPIRE', key, keep) end
 end
 
 -- Find out what is new, remember it, and add it up
@@ -112,7 +126,7 @@ end
 for set = 1, sets do
   local known = fresh
   for group = 1, take() do
-    local new = remember(KEYS[set], take())
+    local new = remember(KEYS[guards + set], take())
     fresh = fresh + new
     for run = 1, take() do
       local by, counters = new * take(), take()
@@ -125,7 +139,7 @@ for set = 1, sets do
       at = at + counters
     end
   end
-  if fresh > known then call('EXPIRE', KEYS[set], seconds) end
+  if fresh > known then call('EXPIRE', KEYS[guards + set], seconds) end
 end
 
 -- Count
@@ -136,6 +150,7 @@ for i = 1, #KEYS - before do
   if sum then
     text[sum] = text[sum] or string.format('%.0f', sum)
     call('INCRBY', KEYS[before + i], text[sum])
+    if keep > 0 then call('EXPIRE', KEYS[before + i], keep) end
   end
 end
 return fresh

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createPreparer, type ScriptCall, type Uncountable } from './batch';
-import { counterScript, WRONG_KEY } from './counter.lua';
+import { counterScript, GONE, HELD, WRONG_KEY } from './counter.lua';
+import { runScript } from './script';
 import type { Statistic } from './statistic';
+import { holdKey, storeKey } from './store';
 
 export interface CounterOptions {
   redis: Redis;
@@ -15,6 +16,13 @@ export interface CounterOptions {
    * again within that time is not counted again.
    */
   dedupeSeconds: number;
+  /** How long counters are kept after they last grew, in seconds; for ever when absent. */
+  keepSeconds?: number;
+  /**
+   * The id that this Redis must have (`identifyStore`), asked for with every batch. With it nothing is counted while a
+   * rebuild or a verification holds the counters, nor into a Redis that has come back without its data.
+   */
+  storeId?: () => string;
 }
 
 /** What became of a batch. */
@@ -32,10 +40,22 @@ export interface Counter {
    * Counts a batch, whole or not at all, each identity once; the same batch again, after any failure and as often as
    * one likes, changes nothing more.
    *
+   * @throws HeldError while the counters are held; the batch is to be tried again
+   * @throws DataLostError when this is not the store that it was
    * @throws Error when Redis did not answer, or a key is not of the type it must be (then nothing was written, and the
    * message names the key).
    */
   count(batch: readonly WeirEvent[]): Promise<Counted>;
+}
+
+/** The counters stand still for some seconds: `weir rebuild` or `weir verify` is at work. */
+export class HeldError extends Error {
+  override name = 'HeldError';
+}
+
+/** Redis came back without its data, or is another one. */
+export class DataLostError extends Error {
+  override name = 'DataLostError';
 }
 
 /**
@@ -43,39 +63,50 @@ export interface Counter {
  * so that a crash leaves both or neither (reference reliability A.5). Works on one primary with any replicas; on a
  * Cluster with a prefix such as `{weir}:`, because the keys of seed 000 lie in different slots.
  */
-export function createCounter({ redis, statistics, prefix, dedupeSeconds }: CounterOptions): Counter {
-  const prepare = createPreparer({ statistics, prefix, dedupeSeconds });
+export function createCounter({ redis, storeId, ...options }: CounterOptions): Counter {
+  const prepare = createPreparer(options);
+  const guards = [holdKey(options.prefix), storeKey(options.prefix)];
   return {
     async count(batch) {
       const { call, refused } = prepare(batch);
       if (!call) return { counted: 0, duplicates: 0, refused };
-      const counted = await run(redis, call);
+      const counted = await run(redis, storeId === undefined ? call : guarded(call, guards, storeId()));
       return { counted, duplicates: call.events - counted, refused };
     },
   };
 }
 
-const sha = createHash('sha1').update(counterScript).digest('hex');
+function guarded({ keys, args, events }: ScriptCall, guards: readonly string[], id: string): ScriptCall {
+  const [layout = '', identities = '', , ...names] = args;
+  return { keys: [...guards, ...keys], args: [layout, identities, id, ...names], events };
+}
 
 async function run(redis: Redis, { keys, args }: ScriptCall): Promise<number> {
-  try {
-    return Number(await redis.evalsha(sha, keys.length, ...keys, ...args));
-  } catch (error) {
-    const { message } = error as Error;
-    if (message.startsWith('NOSCRIPT')) {
-      // A server that was started, or told to forget its scripts, since we last asked.
-      return Number(await redis.eval(counterScript, keys.length, ...keys, ...args).catch(explain));
-    }
-    return explain(error);
-  }
+  return Number(await runScript(redis, counterScript, keys, args).catch(explain));
 }
 
 function explain(error: unknown): never {
   const { message } = error as Error;
-  if (!message.startsWith(WRONG_KEY)) throw error;
+  const [word, key] = message.split(' ', 2);
+  if (word === HELD) {
+    throw new HeldError(`the counters are held for a moment by \`weir rebuild\` or \`weir verify\` (key ${key})`, {
+      cause: error,
+    });
+  }
+  if (word === GONE) throw dataLost(key ?? '', error);
+  if (word !== WRONG_KEY) throw error;
   throw new Error(
     `Redis key ${message.slice(WRONG_KEY.length + 1)}. Nothing of this batch was counted. ` +
       'Rename or delete that key; the batch is tried again.',
     { cause: error },
+  );
+}
+
+/** The error, with what to do, for a store whose id is not (any more) what it was. */
+export function dataLost(key: string, cause?: unknown): DataLostError {
+  return new DataLostError(
+    `this Redis does not hold the data that it had: key ${key} is gone, or another. Nothing is counted until you ` +
+      'restore its data, or run `weir rebuild`, or restart the redis-worker to go on with what is there now.',
+    { cause },
   );
 }

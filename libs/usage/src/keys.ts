@@ -35,7 +35,7 @@ export function formatKey({ metric, organization, architecture, day }: UsageKey)
  * The grammar behind {@link formatKey}, for any measure and dimensions: `<measure>[/<dimension>/<value>]…[/d/<day>]`,
  * dimensions in the order given, undefined ones left out.
  *
- * @throws RangeError as formatKey does.
+ * @throws RangeError as formatKey does, and for a dimension called `d`.
  */
 export function formatCounter(
   measure: string,
@@ -44,7 +44,9 @@ export function formatCounter(
 ): string {
   let key = encodeName(measure);
   for (const [dimension, value] of Object.entries(dimensions)) {
-    if (value !== undefined) key += `/${encodeName(dimension)}/${encodeName(value)}`;
+    if (value === undefined) continue;
+    if (dimension === 'd') throw new RangeError('A dimension must not be called d: that is the day.');
+    key += `/${encodeName(dimension)}/${encodeName(value)}`;
   }
   return day === undefined ? key : `${key}/d/${checkedDay(day)}`;
 }

@@ -13,6 +13,21 @@ export function organizationsKey(prefix: string, metric: string): string {
   return `${prefix}weir:organizations:${metric}`;
 }
 
+/** While this key exists nothing is counted: a rebuild or a verification reads what stands still (docs/decisions/0007). */
+export function holdKey(prefix: string): string {
+  return `${prefix}weir:hold`;
+}
+
+/** The key that tells this Redis, with its counters, from one that came back empty: a random id, never changed. */
+export function storeKey(prefix: string): string {
+  return `${prefix}weir:store`;
+}
+
+/** What the names of all recounts begin with; the id of one and `:` follow, and then its keys as they are live. */
+export function recountsPrefix(prefix: string): string {
+  return `${prefix}weir:recount:`;
+}
+
 /** What the counters of a statistic begin with: nothing for seed 000's keys, `weir:<name>:` for all others. */
 export function namespaceOf({ name, bare }: { name: string; bare?: true }): string {
   return bare ? '' : `weir:${name}:`;

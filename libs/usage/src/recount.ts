@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { identityOf, utcDay, type WeirEvent } from '@weir/events';
+import type { Redis } from 'ioredis';
+import { createCounter } from './counter';
+import { entry } from './entry';
+import { keysBeginning } from './scan';
+import type { Statistic } from './statistic';
+import { recountsPrefix, seenKey } from './store';
+
+/** The same counting as that of the redis-worker, into keys of its own beside the live ones. */
+export interface Recount {
+  /** What stands in front of its keys; behind it they are called as the live ones. */
+  prefix: string;
+  /** Counts events, each identity once. */
+  count(events: readonly WeirEvent[]): Promise<void>;
+  /** {@link count} of those that have been counted live: for comparing counters that lag behind the history. */
+  countLive(events: readonly WeirEvent[]): Promise<void>;
+  /** The UTC days that events were counted of. */
+  days(): ReadonlySet<string>;
+  /** Removes all its keys. What it does not come to goes by itself within a day. */
+  remove(): Promise<void>;
+}
+
+export interface RecountOptions {
+  redis: Redis;
+  /** The prefix of the live keys. */
+  prefix: string;
+  statistics: readonly Statistic[];
+}
+
+/** How long keys of a recount outlive their last change: longer than a recount takes, for nobody renews them one by one. */
+const KEEP_SECONDS = 24 * 3600;
+/** How long a recount counts as alive that gives no more signs of life, and how often it gives one. */
+const ALIVE = { seconds: 120, everyMs: 30_000 };
+
+/** Begins a recount, and clears away what recounts have left behind whose process has ended. */
+export async function startRecount({ redis, prefix, statistics }: RecountOptions): Promise<Recount> {
+  await removeLeftovers(redis, prefix);
+  const own = `${recountsPrefix(prefix)}${randomBytes(6).toString('hex')}:`;
+  const alive = () => redis.set(aliveKey(own), '1', 'EX', ALIVE.seconds);
+  await alive();
+  const breathing = setInterval(() => void alive().catch(() => {}), ALIVE.everyMs);
+  const counter = createCounter({
+    redis,
+    statistics,
+    prefix: own,
+    dedupeSeconds: KEEP_SECONDS,
+    keepSeconds: KEEP_SECONDS,
+  });
+  const days = new Set<string>();
+
+  const count = async (events: readonly WeirEvent[]): Promise<void> => {
+    for (const event of events) days.add(utcDay(event));
+    await counter.count(events);
+  };
+  return {
+    prefix: own,
+    count,
+    countLive: async (events) => count(await countedLive(redis, prefix, events)),
+    days: () => days,
+    async remove() {
+      clearInterval(breathing);
+      await unlinkAll(redis, own);
+    },
+  };
+}
+
+const aliveKey = (own: string): string => `${own}weir:alive`;
+
+async function removeLeftovers(redis: Redis, prefix: string): Promise<void> {
+  const all = recountsPrefix(prefix);
+  const alive = new Map<string, boolean>();
+  for await (const keys of keysBeginning(redis, all)) {
+    for (const key of keys) {
+      const own = key.slice(0, key.indexOf(':', all.length) + 1);
+      if (!alive.has(own)) alive.set(own, (await redis.exists(aliveKey(own))) === 1);
+    }
+    const left = keys.filter((key) => !alive.get(key.slice(0, key.indexOf(':', all.length) + 1)));
+    if (left.length > 0) await redis.unlink(...left);
+  }
+}
+
+async function unlinkAll(redis: Redis, prefix: string): Promise<void> {
+  for await (const keys of keysBeginning(redis, prefix)) await redis.unlink(...keys);
+}
+
+/** Those of the events whose identities the live counters remember. */
+async function countedLive(redis: Redis, prefix: string, events: readonly WeirEvent[]): Promise<WeirEvent[]> {
+  const byDay = new Map<string, WeirEvent[]>();
+  for (const event of events) entry(byDay, utcDay(event), () => []).push(event);
+  const live: WeirEvent[] = [];
+  for (const [day, own] of byDay) {
+    const known = await redis.smismember(seenKey(prefix, day), own.map(identityOf));
+    live.push(...own.filter((_, at) => known[at] === 1));
+  }
+  return live;
+}
