@@ -12,11 +12,13 @@ export interface Wanted {
   endpoint: string;
   /** What it is, for the message: `the broker`. */
   what: string;
+  /** Where none of them has one. */
+  fallback?: string;
 }
 
 /** @throws CliError (exit code 78) that says what to do when there is none. */
-export function endpoint(io: Io, { option, variable, endpoint: key, what }: Wanted): string {
-  const found = option ?? (io.env[variable] || undefined) ?? endpointsOf(io)?.[key];
+export function endpoint(io: Io, { option, variable, endpoint: key, what, fallback }: Wanted): string {
+  const found = option ?? (io.env[variable] || undefined) ?? endpointsOf(io)?.[key] ?? fallback;
   if (typeof found === 'string' && found !== '') return found;
   throw new CliError(
     `no address of ${what}: set ${variable}, or run this where \`npm start\` was run (${FILE} is there)`,

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { deadLettersCommand } from './commands/dead-letters';
 import { publishCommand } from './commands/publish';
+import { rebuildCommand } from './commands/rebuild';
+import { replayCommand } from './commands/replay';
 import { tailCommand } from './commands/tail';
 import { topologyCommand } from './commands/topology';
+import { verifyCommand } from './commands/verify';
 import { CliError, clean, exitCodes, type Io } from './io';
 
 const { version } = JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8')) as { version: string };
@@ -25,7 +28,8 @@ Examples:
   weir publish pull --data '{"repository": "library/alpine", "tag": "3.20", "platform": "linux/amd64"}'
   weir tail --type 'build*'
   weir topology
-  weir dead-letters list --worker redis`;
+  weir dead-letters list --worker redis
+  weir verify --from 2026-11-22`;
 
 /** Runs one command line and resolves with the exit code. Never throws: what went wrong is one line on stderr. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
@@ -37,7 +41,10 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(publishCommand(io))
     .addCommand(tailCommand(io))
     .addCommand(topologyCommand(io, (found) => (code = found)))
-    .addCommand(deadLettersCommand(io));
+    .addCommand(deadLettersCommand(io))
+    .addCommand(verifyCommand(io, (found) => (code = found)))
+    .addCommand(rebuildCommand(io))
+    .addCommand(replayCommand(io));
   for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void io.stdout.write(text),

@@ -5,6 +5,7 @@ export { createConsumer } from './consumer';
 export type { Consumer, ConsumerOptions, Handle } from './consumer';
 export { createParker } from './parker';
 export type { DeadLetter, Parker } from './parker';
+export { messageOptions } from './message';
 export { keepConnected } from './link';
 export type { Link, LinkOptions } from './link';
 export { deadQueueOf, declareTopology, EXCHANGE, HISTORY, queueOf, topology, UNROUTED, WORKERS } from './topology';
