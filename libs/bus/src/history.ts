@@ -108,21 +108,34 @@ function reader(reading: Reading): HistoryReader {
     position: () => position,
     close: reading.close,
     async until(marker, take) {
+      // The next batch is decoded while the one before is taken.
+      let taken: Promise<unknown> = Promise.resolve();
       for (let found = false; !found;) {
-        const messages: ConsumeMessage[] = [await reading.next()];
-        while (!isMarker(messages.at(-1), marker) && messages.length < BATCH_EVENTS) {
-          const more = reading.ready();
-          if (more === undefined) break;
-          messages.push(more);
-        }
+        const messages = await gather(reading, marker);
         const last = messages.at(-1) as ConsumeMessage;
         found = isMarker(last, marker);
-        await take(sorted(messages));
-        position = offsetOf(last);
-        reading.done(last);
+        const batch = sorted(messages);
+        await taken;
+        taken = take(batch).then(() => {
+          position = offsetOf(last);
+          reading.done(last);
+        });
+        taken.catch(() => {}); // heard of when it is waited for
       }
+      await taken;
     },
   };
+}
+
+/** What is there, one message at least; no more than a batch, and nothing behind the marker. */
+async function gather(reading: Reading, marker: string): Promise<ConsumeMessage[]> {
+  const messages: ConsumeMessage[] = [await reading.next()];
+  while (!isMarker(messages.at(-1), marker) && messages.length < BATCH_EVENTS) {
+    const more = reading.ready();
+    if (more === undefined) break;
+    messages.push(more);
+  }
+  return messages;
 }
 
 function sorted(messages: readonly ConsumeMessage[]): HistoryBatch {

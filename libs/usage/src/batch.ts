@@ -60,7 +60,7 @@ export function createPreparer({
   statistics: readonly Statistic[];
   prefix: string;
   dedupeSeconds: number;
-  /** How long counters are kept after they last grew, seconds; 0 for ever. */
+  /** How long counters are kept after they were made, seconds; 0 for ever. */
   keepSeconds?: number;
 }): (batch: readonly WeirEvent[]) => Prepared {
   const days = new Map<string, Group>();

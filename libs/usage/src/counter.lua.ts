@@ -23,7 +23,7 @@ export const counterScript = `
 --          then the sorted sets of organizations (one a metric), then the counters
 -- ARGV[1]  the layout, one flat array of numbers in msgpack:
 --            seconds that a set of identities is kept after its last new member
---            seconds that counters and sorted sets are kept after they last grew, 0 for ever
+--            seconds that counters and sorted sets are kept after they were made, 0 for ever
 --            number of sets of identities; number of sorted sets of organizations
 --            for each sorted set: number of its names
 --            for each set of identities: number of its groups; for each group:
@@ -95,7 +95,7 @@ for index = 1, indexes do
     call('ZADD', key, unpack(scored))
     name, left = name + n, left - n
   end
-  if keep > 0 then call('EXPIRE', key, keep) end
+  if keep > 0 then call('EXPIRE', key, keep, 'NX') end
 end
 
 -- Find out what is new, remember it, and add it up
@@ -149,8 +149,8 @@ for i = 1, #KEYS - before do
   local sum = sums[i]
   if sum then
     text[sum] = text[sum] or string.format('%.0f', sum)
-    call('INCRBY', KEYS[before + i], text[sum])
-    if keep > 0 then call('EXPIRE', KEYS[before + i], keep) end
+    local value = call('INCRBY', KEYS[before + i], text[sum])
+    if keep > 0 and value == sum then call('EXPIRE', KEYS[before + i], keep) end
   end
 end
 return fresh

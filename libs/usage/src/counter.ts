@@ -16,7 +16,7 @@ export interface CounterOptions {
    * again within that time is not counted again.
    */
   dedupeSeconds: number;
-  /** How long counters are kept after they last grew, in seconds; for ever when absent. */
+  /** How long counters are kept after they were made, in seconds; for ever when absent. */
   keepSeconds?: number;
   /**
    * The id that this Redis must have (`identifyStore`), asked for with every batch. With it nothing is counted while a

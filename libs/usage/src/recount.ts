@@ -17,7 +17,7 @@ export interface Recount {
   countLive(events: readonly WeirEvent[]): Promise<void>;
   /** The UTC days that events were counted of. */
   days(): ReadonlySet<string>;
-  /** Removes all its keys. What it does not come to goes by itself within a day. */
+  /** Removes all its keys. What it does not come to goes by itself within three days. */
   remove(): Promise<void>;
 }
 
@@ -28,8 +28,9 @@ export interface RecountOptions {
   statistics: readonly Statistic[];
 }
 
-/** How long keys of a recount outlive their last change: longer than a recount takes, for nobody renews them one by one. */
-const KEEP_SECONDS = 24 * 3600;
+/** How long the keys of a recount are kept: much longer than one takes, for one that lost keys would be wrong. */
+const KEEP_SECONDS = 3 * 24 * 3600;
+const LONGEST_MS = KEEP_SECONDS * 500;
 /** How long a recount counts as alive that gives no more signs of life, and how often it gives one. */
 const ALIVE = { seconds: 120, everyMs: 30_000 };
 
@@ -48,8 +49,10 @@ export async function startRecount({ redis, prefix, statistics }: RecountOptions
     keepSeconds: KEEP_SECONDS,
   });
   const days = new Set<string>();
+  const begun = Date.now();
 
   const count = async (events: readonly WeirEvent[]): Promise<void> => {
+    if (Date.now() - begun > LONGEST_MS) throw new Error('the recount takes too long: choose fewer days');
     for (const event of events) days.add(utcDay(event));
     await counter.count(events);
   };

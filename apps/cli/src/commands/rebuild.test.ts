@@ -215,11 +215,11 @@ test('an answer of a person is waited for without a hold', async () => {
   await bench.publish(pulls(200));
   await bench.settled();
   await damage();
-  const asked = weir(['rebuild'], { env: bench.env, terminal: true, stdin: 'no\n', person: true });
+  const asked = weir(['rebuild'], { env: bench.env, terminal: true, stdin: 'no\n' });
   expect(await asked.exit).toBe(0);
   expect(asked.stdout()).toMatch(/Replace these 4 keys\? \[y\/N\]/);
   expect(asked.stdout()).toMatch(/4 keys differ; nothing was changed/);
-  const agreed = weir(['rebuild'], { env: bench.env, terminal: true, stdin: 'y\n', person: true });
+  const agreed = weir(['rebuild'], { env: bench.env, terminal: true, stdin: 'y\n' });
   expect(await agreed.exit).toBe(0);
   expect(agreed.stdout()).toMatch(/4 keys replaced/);
   await bench.settled();

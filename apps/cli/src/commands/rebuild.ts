@@ -1,6 +1,6 @@
-import { createInterface } from 'node:readline/promises';
 import { openHistory } from '@weir/bus';
 import { Command, InvalidArgumentError } from 'commander';
+import { ask, canAsk } from '../ask';
 import { replyText, withBroker } from '../broker';
 import { amqpUrl } from '../endpoints';
 import { grouped } from '../history/progress';
@@ -50,7 +50,7 @@ export function rebuildCommand(io: Io): Command {
     .action(async (options: Options) => {
       const window = windowOf(options);
       const asking = options.yes !== true && options.dryRun !== true;
-      if (asking && !isTerminal(io)) {
+      if (asking && !canAsk(io)) {
         throw new CliError('nobody is here to be asked: give --yes, or --dry-run to look only', exitCodes.usage);
       }
       const url = amqpUrl(io, options.amqp);
@@ -72,23 +72,11 @@ export function rebuildCommand(io: Io): Command {
     });
 }
 
-function isTerminal(io: Io): boolean {
-  return io.stdout.isTTY === true && (io.stdin as { isTTY?: boolean }).isTTY === true;
-}
-
 /** Shows the difference and asks. The counters are not held meanwhile: nobody knows how long a person thinks. */
 async function wanted(io: Io, { drifts }: Looked, limit: number): Promise<boolean> {
   if (drifts.length === 0) return false;
   await print(io.stdout, rowsTable(io, drifts.map(rowOf('redis')), limit));
-  const lines = createInterface({ input: io.stdin, output: io.stdout });
-  try {
-    const answer = await lines.question(`Replace these ${grouped(drifts.length)} keys? [y/N] `, { signal: io.signal });
-    return /^y(es)?$/i.test(answer.trim());
-  } catch {
-    return false; // Ctrl-C
-  } finally {
-    lines.close();
-  }
+  return ask(io, `Replace these ${grouped(drifts.length)} keys?`);
 }
 
 async function report(io: Io, options: Options, window: Window, rebuild: Rebuild, looked: Looked): Promise<void> {
