@@ -14,7 +14,7 @@ interface World {
   env?: Record<string, string>;
   cwd?: string;
   stdin?: string;
-  /** Whether the output goes to a terminal. */
+  /** Whether the output goes to a terminal, and the input comes from one. */
   terminal?: boolean;
 }
 
@@ -28,7 +28,7 @@ export function weir(
   const io: Io = {
     env,
     cwd,
-    stdin: Readable.from([stdin]),
+    stdin: Object.assign(Readable.from([stdin]), { isTTY: terminal }),
     stdout: stdout.out,
     stderr: stderr.out,
     signal: stopping.signal,

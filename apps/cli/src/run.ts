@@ -37,7 +37,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(publishCommand(io))
     .addCommand(tailCommand(io))
     .addCommand(topologyCommand(io, (found) => (code = found)))
-    .addCommand(deadLettersCommand(io));
+    .addCommand(deadLettersCommand(io, (found) => (code = found)));
   for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void io.stdout.write(text),
