@@ -101,13 +101,11 @@ function unexplained(worker: string, timestamp: unknown): Try {
 function triesOf(headers: Record<string, unknown>): Try[] {
   const tries = headers['weir-tries'];
   if (!Array.isArray(tries)) return [];
-  return (tries as (Record<string, unknown> | null)[])
-    .slice(-MAX_TRIES)
-    .map((each) => ({
-      reason: textOf(each?.['reason']),
-      error: textOf(each?.['error']),
-      time: textOf(each?.['time']),
-    }));
+  return (tries as (Record<string, unknown> | null)[]).slice(-MAX_TRIES).map((each) => ({
+    reason: textOf(each?.['reason']),
+    error: textOf(each?.['error']),
+    time: textOf(each?.['time']),
+  }));
 }
 
 function replaysOf(headers: Record<string, unknown>): number {
