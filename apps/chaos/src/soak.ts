@@ -38,6 +38,8 @@ const faults: readonly Fault[] = [
     app(name).start();
   }),
   fault('told to stop', 2, APPS, async ({ app }, name: AppName) => {
+    // One that is still loading knows no SIGTERM, and has nothing to finish.
+    if ((await app(name).readiness()) === undefined) return;
     const code = await app(name).stop();
     app(name).start();
     if (code !== 0) throw new Error(`${name} ended with exit code ${code} after SIGTERM`);
@@ -88,6 +90,7 @@ export function soakOf(minutes: number): Case {
     id: 'F62',
     title: `random faults under load for ${minutes} min`,
     system: 'own',
+    timeoutMs: (minutes + 5) * 60_000,
     async play(world) {
       const resources = createResourceWatch(world.system.apps());
       const struck = new Set<string>();
