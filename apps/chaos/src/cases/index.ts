@@ -1,6 +1,6 @@
 import type { Case } from '../case';
 import { brokerCases } from './broker';
-import { powerCases } from './power';
+import { clusterCases } from './cluster';
 import { spoolCases } from './spool';
 import { storeCases } from './stores';
 import { workerCases } from './workers';
@@ -8,8 +8,8 @@ import { workerCases } from './workers';
 /** Every case that can be played, in the order of the catalogue (reference reliability A.9). */
 export const cases: readonly Case[] = [
   ...brokerCases,
+  ...clusterCases,
   ...workerCases,
   ...storeCases,
   ...spoolCases,
-  ...powerCases,
 ].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
