@@ -1,6 +1,10 @@
 import type { Case } from '../case';
 import { brokerCases } from './broker';
 import { clusterCases } from './cluster';
+import { connectionCases } from './connections';
+import { consumerCases } from './consumers';
+import { mongoCases } from './mongo';
+import { secretCases } from './secrets';
 import { spoolCases } from './spool';
 import { storeCases } from './stores';
 import { workerCases } from './workers';
@@ -9,6 +13,10 @@ import { workerCases } from './workers';
 export const cases: readonly Case[] = [
   ...brokerCases,
   ...clusterCases,
+  ...connectionCases,
+  ...consumerCases,
+  ...mongoCases,
+  ...secretCases,
   ...workerCases,
   ...storeCases,
   ...spoolCases,

@@ -211,6 +211,7 @@ function callNode(
         else reject(new ServerError(`RabbitMQ refused "${expressions.trim()}": ${result || stderr || error?.message}`));
       },
     );
+    child.stdin?.on('error', () => {}); // it ends without reading where the node does not answer
     child.stdin?.end(`${expressions}\n`);
   });
 }
