@@ -122,7 +122,9 @@ async function playSecret(world: World, secret: Secret): Promise<void> {
       const lines = (await linesOf(world, name)) - (before[at] ?? 0);
       if (lines > MOST_LINES * (world.thorough ? 3 : 1)) throw new Error(`${name} wrote ${lines} lines about it`);
     }
+    await Promise.all(links.map((link) => world.link(link).refuse()));
     await door.change(other, old);
+    await Promise.all(links.map((link) => world.link(link).heal()));
     await Promise.all(apps.map((name) => world.app(name).ready(60_000)));
   } finally {
     await door.close();
