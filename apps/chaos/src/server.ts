@@ -72,10 +72,7 @@ export function breakableCluster(cluster: RabbitmqCluster, onRepair: () => void)
       cluster.heal();
       cluster.resume();
       await cluster.start();
-      const asked = performance.now();
       await cluster.whole(120_000);
-      // Whoever mended it is to be held to how long it took from there, so that a cluster which was whole says nothing.
-      if (performance.now() - asked > 1_000) onRepair();
     },
   };
 }

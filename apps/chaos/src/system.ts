@@ -57,6 +57,8 @@ export interface System {
   stores: Stores;
   /** Ends every fault: ways pass, servers run and answer, apps run and are ready. */
   repair(): Promise<void>;
+  /** A case ended a fault that nothing here knows of. */
+  mended(): void;
   /** When the last fault ended, of `performance.now()`. */
   repairedAt(): number;
   stop(): Promise<void>;
@@ -188,6 +190,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       }
       await Promise.all([...apps.values()].map((app) => app.ready(90_000)));
     },
+    mended: onRepair,
     repairedAt: () => repairedAt,
     async stop() {
       await Promise.all([...apps.values()].map((app) => app.kill()));

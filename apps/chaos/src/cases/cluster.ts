@@ -61,6 +61,7 @@ async function partitioned(
   );
   world.log(`running: ${states.join(', ')}`);
   cluster.heal();
+  world.system.mended();
   await world.pause(5_000);
 }
 
@@ -85,6 +86,7 @@ export const clusterCases: readonly Case[] = [
         await majorityGoesOn(world);
         await node.start();
       }
+      world.system.mended();
       await cluster.whole();
       await world.pause(2_000);
     },
@@ -163,6 +165,7 @@ export const clusterCases: readonly Case[] = [
         await leader.kill();
         await majorityGoesOn(world);
         await leader.start();
+        world.system.mended();
         await cluster.whole();
         await world.pause(1_000);
       }
@@ -183,6 +186,7 @@ export const clusterCases: readonly Case[] = [
       await majorityGoesOn(world);
       await world.pause(Math.max(0, 30_000 - (performance.now() - begun)));
       leader.resume();
+      world.system.mended();
       await world.pause(5_000);
     },
   },
@@ -197,6 +201,7 @@ export const clusterCases: readonly Case[] = [
       await cluster.kill();
       await world.pause(3_000);
       await cluster.start();
+      world.system.mended();
       await cluster.whole();
       await world.pause(2_000);
     },

@@ -79,6 +79,7 @@ async function crowded(world: World, during: (refused: () => number) => Promise<
     world.note(`${idle.refused()} connections refused`);
   } finally {
     idle.stop();
+    world.system.mended();
     await posting.stop();
     existing.close();
   }
@@ -134,6 +135,7 @@ export const connectionCases: readonly Case[] = [
     id: 'F60-files',
     title: 'ingest has no descriptor left, and then no broker either: nothing is acknowledged that is not safe',
     system: 'own',
+    long: true,
     needs: () => existsSync(PRLIMIT) || 'prlimit (util-linux) is not installed',
     async play(world) {
       const ingest = world.app('ingest');

@@ -50,6 +50,7 @@ export const mongoCases: readonly Case[] = [
           await world.until(`the worker tries again after: ${what}`, tried, 60_000);
         }
         await fail({ mode: 'off' });
+        world.system.mended();
       });
     },
   },
