@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { connect, type ChannelModel } from 'amqplib';
 import type { Case, World } from '../case';
+import { pause } from '../wait';
 
 /** What the broker does to consumers that die, or that do not acknowledge: F24, F27. */
 
@@ -16,7 +17,7 @@ async function withBroker<T>({ system }: World, work: (connection: ChannelModel)
   try {
     return await work(connection);
   } finally {
-    await connection.close().catch(() => {});
+    await Promise.race([connection.close().catch(() => {}), pause(1_000)]); // a dead one closes never
   }
 }
 
@@ -35,7 +36,7 @@ const dieWith = (world: World, prefetch: number): Promise<void> =>
     let taken = 0;
     await channel.consume(QUEUE, () => void (taken += 1));
     await world.until(`${prefetch} messages are in hand`, () => taken === prefetch);
-    (connection.connection as unknown as { stream: Socket }).stream.destroy();
+    (connection.connection as unknown as { stream: Socket }).stream.destroy(new Error('dead'));
   });
 
 /** As an operator would with `weir dead-letters replay`: back into the queue, confirmed, then gone from the dead. */
