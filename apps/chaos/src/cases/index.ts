@@ -1,23 +1,25 @@
 import type { Case } from '../case';
 import { brokerCases } from './broker';
+import { powerCases } from './power';
+import { spoolCases } from './spool';
+import { storeCases } from './stores';
+import { workerCases } from './workers';
 import { clusterCases } from './cluster';
 import { connectionCases } from './connections';
 import { consumerCases } from './consumers';
 import { mongoCases } from './mongo';
 import { secretCases } from './secrets';
-import { spoolCases } from './spool';
-import { storeCases } from './stores';
-import { workerCases } from './workers';
 
 /** Every case that can be played, in the order of the catalogue (reference reliability A.9). */
 export const cases: readonly Case[] = [
-  ...brokerCases,
   ...clusterCases,
   ...connectionCases,
   ...consumerCases,
   ...mongoCases,
   ...secretCases,
+  ...brokerCases,
   ...workerCases,
   ...storeCases,
   ...spoolCases,
+  ...powerCases,
 ].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
