@@ -61,7 +61,7 @@ export async function startRabbitmq(options: RabbitmqOptions, shape?: NodeShape)
   const state = shape ? { ...shape, ports: { ...own.ports, epmd: shape.epmdPort } } : own;
   const { ports, user, password } = state;
   const secured = tls ? [`listeners.ssl.1 = 127.0.0.1:${ports.amqps}`, `ssl_options.certfile = ${tls.certFile}`, `ssl_options.keyfile = ${tls.keyFile}`] : []; // prettier-ignore
-  await writeFiles(dir, state, [...secured, ...settings, ...(shape?.configuration ?? [])]);
+  await writeFiles(dir, state, [...secured, ...settings, ...(shape?.configuration ?? [])], shape?.cookie);
   const url = `amqp://${user}:${password}@127.0.0.1:${ports.amqp}`;
   const env = environment(dir, name, ports, shape?.arguments);
 
@@ -131,7 +131,12 @@ export async function startRabbitmq(options: RabbitmqOptions, shape?: NodeShape)
   });
 }
 
-async function writeFiles(dir: string, state: State<Ports>, settings: readonly string[]): Promise<void> {
+async function writeFiles(
+  dir: string,
+  state: State<Ports>,
+  settings: readonly string[],
+  ownCookie?: string,
+): Promise<void> {
   const { ports, user, password } = state;
   await mkdir(join(dir, 'data'), { recursive: true });
   await writeFile(join(dir, 'plugins'), '[].\n');
@@ -155,7 +160,7 @@ async function writeFiles(dir: string, state: State<Ports>, settings: readonly s
     { mode: 0o600 },
   );
   const cookie = join(dir, '.erlang.cookie');
-  const secret = shape?.cookie ?? randomBytes(20).toString('hex').toUpperCase();
+  const secret = ownCookie ?? randomBytes(20).toString('hex').toUpperCase();
   if (!existsSync(cookie)) await writeFile(cookie, secret, { mode: 0o400 });
 }
 
