@@ -4,7 +4,6 @@ export interface PublisherDepth {
   /** Events sent and not yet confirmed. */
   inFlight: number;
   spooledEvents: number;
-  /** All that counts against the spool's quota. */
   spooledBytes: number;
 }
 
@@ -12,6 +11,8 @@ export interface PublisherDepth {
 export interface PublisherState extends PublisherDepth {
   /** Age of the oldest segment in the spool, seconds; 0 when it holds no event. */
   oldestSpooledSeconds: number;
+  /** All that counts against the spool's quota. */
+  usedBytes: number;
   /** False while the spool is not open: what is in it is then unknown, which is not 0. */
   spoolIsOpen: boolean;
 }
@@ -54,7 +55,7 @@ export function publisherMetrics(metrics: Registry, quotaBytes: number, state: (
   gauge(
     'weir_spool_bytes',
     'What the spool takes of its quota',
-    ofSpool(({ spooledBytes }) => spooledBytes),
+    ofSpool(({ usedBytes }) => usedBytes),
   );
   gauge(
     'weir_spool_oldest_seconds',

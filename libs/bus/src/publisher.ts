@@ -73,6 +73,8 @@ const SPOOL_RETRY_MS = 2000;
 const CLOSE_MS = 5000;
 const GOODBYE_MS = 2000;
 
+const NOTHING = { events: 0, bytes: 0, otherBytes: 0, since: undefined };
+
 /** Connects in the background; never throws for a broker that is missing. */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { url, spoolDir, log, metrics, window = 4096, windowBytes = 32 * 1024 ** 2 } = options;
@@ -209,11 +211,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let opening = tryToOpenSpool();
 
   const state = (): PublisherState => {
-    const { events, bytes, since } = spool?.depth() ?? { events: 0, bytes: 0, since: undefined };
+    const { events, bytes, otherBytes, since } = spool?.depth() ?? NOTHING;
     return {
       inFlight: live.events() + drained.events(),
       spooledEvents: events,
       spooledBytes: bytes,
+      usedBytes: bytes + otherBytes,
       spoolIsOpen: spool !== undefined,
       oldestSpooledSeconds: since === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000),
     };

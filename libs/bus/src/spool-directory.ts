@@ -19,6 +19,16 @@ export interface SegmentFile {
   since: number;
 }
 
+export interface SpoolDepth {
+  events: number;
+  /** Of the segments with events, and of those that could not be removed yet. */
+  bytes: number;
+  /** Of everything else in the directory, copies of damaged segments above all: it counts against the quota as well. */
+  otherBytes: number;
+  /** When the oldest segment with events was begun, Unix time in milliseconds. */
+  since: number | undefined;
+}
+
 /** The files of a spool: which there are, how they come, are read and go. What is in them is written by `openSpool`. */
 export interface SpoolDirectory {
   /** Oldest first. */
@@ -36,8 +46,7 @@ export interface SpoolDirectory {
   discard(file: SegmentFile): Promise<void>;
   /** Whether the disk takes writes: makes a file, durably, and removes it. @throws when it does not. */
   probe(): Promise<void>;
-  /** `bytes` is all that lies in the directory: segments, what is left of them, copies of damaged ones. */
-  depth(): { events: number; bytes: number; since: number | undefined };
+  depth(): SpoolDepth;
   /** Tries once more to remove what could not be removed. */
   close(): Promise<void>;
 }
@@ -194,7 +203,8 @@ export async function openDirectory(options: DirectoryOptions): Promise<SpoolDir
     },
     depth: () => ({
       events: used.events,
-      bytes: used.bytes + others.bytes,
+      bytes: used.bytes,
+      otherBytes: others.bytes,
       since: files.find(({ events }) => events > 0)?.since,
     }),
     async close() {

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { limits } from '@weir/events';
 import type { Logger } from 'pino';
-import { openDirectory, type SegmentFile, type SpoolDirectory } from './spool-directory';
+import { openDirectory, type SegmentFile, type SpoolDepth, type SpoolDirectory } from './spool-directory';
 import { fileSystem, makeDirectory, makePrivate, writeAt, type FileSystem } from './spool-disk';
 import { SpoolError, spoolErrorOf } from './spool-error';
 import { lockDirectory } from './spool-lock';
@@ -11,13 +11,6 @@ import { encodeRecord, HEADER_BYTES, MAX_PAYLOAD_BYTES } from './spool-segment';
 export interface Segment {
   name: string;
   payloads: Buffer[];
-}
-
-/** `bytes` counts against the quota; `since` is when the oldest segment with events was begun, Unix time in ms. */
-export interface SpoolDepth {
-  events: number;
-  bytes: number;
-  since: number | undefined;
 }
 
 /**
@@ -186,7 +179,10 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     if (problem && !closed) await directory.probe().then(works, fails);
   };
 
-  const isFull = (bytes: number): boolean => directory.depth().bytes + promised + bytes > maxBytes;
+  const isFull = (bytes: number): boolean => {
+    const taken = directory.depth();
+    return taken.bytes + taken.otherBytes + promised + bytes > maxBytes;
+  };
 
   const refusal = (payload: Buffer, bytes: number): SpoolError | undefined => {
     const { length } = payload;
