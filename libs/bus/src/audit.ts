@@ -33,8 +33,10 @@ export interface Audit {
    * @throws MismatchError when the broker has it with other arguments
    */
   ensure(connection: ChannelModel): Promise<Look>;
-  /** {@link ensure} on the connection of the audit. Rejects when there is none, or no answer. */
+  /** Looks, on the connection of the audit, and declares when something is missing. Rejects when it has no answer. */
   look(): Promise<Look>;
+  /** Declares everything, bindings too, whether something is seen to be missing or not. */
+  declare(): Promise<Look>;
   /** Begins to watch the history for anything new; undefined when that is not possible, which the log says once. */
   watchHistory(): Promise<HistoryWatch | undefined>;
   /** True while it can look; otherwise why not. */
@@ -71,11 +73,12 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
   let declared = false;
   let cannotWatch = '';
 
-  const lookAndDeclare = async (on: ChannelModel): Promise<Look> => {
+  const lookAndDeclare = async (on: ChannelModel, always: boolean): Promise<Look> => {
     const look = await lookAt(on, workers);
     const { missing } = look;
     if (missing.length > 0 && declared) found(missing);
-    await declareOn(on, workers);
+    // Not without need: a binding that is missing would be declared again before anybody could see that it was.
+    if (missing.length > 0 || always) await declareOn(on, workers);
     if (missing.length > 0 && declared) repaired(missing);
     if (missing.length > 0 && !declared) log.info({ names: missing.map(({ name }) => name) }, 'declared the topology');
     declared = true;
@@ -84,10 +87,19 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
 
   // One at a time: of two that look at once, both would find and tell what one of them has mended.
   let turn: Promise<unknown> = Promise.resolve();
-  const ensure = (on: ChannelModel): Promise<Look> => {
-    const mine = turn.then(() => withTimeout(lookAndDeclare(on), LOOK_TIMEOUT_MS));
+  const inTurn = (on: ChannelModel, always: boolean): Promise<Look> => {
+    const mine = turn.then(() => withTimeout(lookAndDeclare(on, always), LOOK_TIMEOUT_MS));
     turn = mine.catch(() => {});
     return mine;
+  };
+  const ensure = (on: ChannelModel) => inTurn(on, true);
+  const onOwn = async (always: boolean): Promise<Look> => {
+    try {
+      return await inTurn(connected(), always);
+    } catch (error) {
+      if (connection) link.reset(`the audit has no answer: ${(error as Error).message}`);
+      throw error;
+    }
   };
 
   const link = keepConnected({
@@ -107,14 +119,8 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
 
   return {
     ensure,
-    async look() {
-      try {
-        return await ensure(connected());
-      } catch (error) {
-        if (connection) link.reset(`the audit has no answer: ${(error as Error).message}`);
-        throw error;
-      }
-    },
+    look: () => onOwn(false),
+    declare: () => onOwn(true),
     async watchHistory() {
       try {
         const watch = await withTimeout(watchHistory(connected()), LOOK_TIMEOUT_MS);

@@ -80,13 +80,11 @@ export function createCanary({ worker, sender, returned, lost }: CanaryOptions):
     answered(id) {
       const canary = sent.get(id);
       if (!canary) return;
-      const overtaken: Sent[] = [];
-      for (const [earlier, other] of sent) {
-        sent.delete(earlier);
-        if (other === canary) break;
-        if (other.confirmed && other.round < canary.round) overtaken.push(other);
-      }
-      if (overtaken.length > 0) lost(overtaken.map(({ sentAt }) => sentAt));
+      // It vouches for all of its round, which another instance may hold for long: the way was there.
+      const earlier = [...sent].filter(([, other]) => other.round <= canary.round);
+      for (const [known] of earlier) sent.delete(known);
+      const gone = earlier.filter(([, { confirmed, round: of }]) => confirmed && of < canary.round);
+      if (gone.length > 0) lost(gone.map(([, { sentAt }]) => sentAt));
       returned({ sentAt: canary.sentAt, tripMs: performance.now() - canary.since });
       for (const settle of [...waiting]) settle(true);
     },

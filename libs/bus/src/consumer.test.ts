@@ -106,6 +106,53 @@ test('a queue that is deleted under the consumer is declared and consumed anew',
   await until(() => seen.includes('7'));
 });
 
+test('a message that is held is not acknowledged with its batch, nor with later ones', async () => {
+  await send(0, 25);
+  const seen: number[] = [];
+  consume(async (batch) => {
+    seen.push(...batch.map(({ content }) => Number(content)));
+    const held = batch.filter(({ content }) => [5, 15].includes(Number(content)) && seen.length <= 25);
+    return new Map(held.map((message) => [message, new Promise<void>(() => {})]));
+  });
+  await until(() => seen.length === 25);
+  expect(consumer?.oldestSince()).toBeGreaterThan(0);
+  consumer?.reset('so that the broker delivers again what it has no acknowledgement for');
+  await until(() => seen.length === 27);
+  expect(seen.slice(25)).toEqual([5, 15]);
+});
+
+test('and it is, when its promise resolves', async () => {
+  await send(0, 25);
+  const release: (() => void)[] = [];
+  let seen = 0;
+  consume(async (batch) => {
+    seen += batch.length;
+    const held = batch.filter(({ content }) => Number(content) % 10 === 5);
+    return new Map(held.map((message) => [message, new Promise<void>((resolve) => release.push(resolve))]));
+  });
+  await until(() => seen === 25);
+  await until(() => release.length === 2);
+  for (const done of release) done();
+  await until(() => consumer?.oldestSince() === undefined);
+  await consumer?.close();
+  expect((await channel.checkQueue(queue)).messageCount).toBe(0);
+});
+
+test('a message whose holding fails is delivered again', async () => {
+  await send(0, 10);
+  const seen: string[] = [];
+  let failures = 1;
+  consume(async (batch) => {
+    seen.push(...batch.map(({ content }) => content.toString()));
+    const bad = batch.filter(({ content }) => content.toString() === '3' && failures-- > 0);
+    return new Map(bad.map((message) => [message, Promise.reject(new Error('cannot be parked'))]));
+  });
+  await until(() => seen.filter((body) => body === '3').length === 2);
+  await until(() => consumer?.oldestSince() === undefined);
+  await consumer?.close();
+  expect((await channel.checkQueue(queue)).messageCount).toBe(0);
+});
+
 test('a batch that fails while closing is given back, and the consumer does not come back', async () => {
   await send(0, 3);
   let fail = () => {};

@@ -123,7 +123,8 @@ export function createSender(options: SenderOptions): Sender {
       const last = channel;
       channel = undefined;
       // Closing the connection overtakes what the channel still writes: the channel first (reference A.3, L1).
-      if (last) await withTimeout(last.close(), GOODBYE_MS).catch(() => {});
+      // One that is blocked would not answer.
+      if (last && blocked === undefined) await withTimeout(last.close(), GOODBYE_MS).catch(() => {});
       await link.close();
     },
   };

@@ -3,7 +3,7 @@ import { backoff } from '@weir/service';
 import type { ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics';
-import { pauseUnless, RETRY } from './retry';
+import { pauseUnless, RETRY, unless } from './retry';
 
 /** A message that will rest among the dead letters. */
 export interface Letter {
@@ -51,7 +51,8 @@ export function createParking(options: {
     const { letter, lost, resolve, reject } = each;
     if (lost.aborted) return (reject(new Error('the connection is lost')), true);
     try {
-      await send(letter);
+      // Its confirm may be hours away: what has been sent when an alarm begins is read when it is over.
+      await unless(() => stopped() && sender.state() !== true, send(letter));
     } catch (error) {
       if (stopped()) reject(error as Error);
       return stopped();

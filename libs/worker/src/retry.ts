@@ -30,6 +30,16 @@ export async function pauseUnless(stopped: () => boolean, ms: number): Promise<v
   for (let left = ms; left > 0 && !stopped(); left -= LOOK_MS) await pause(Math.min(left, LOOK_MS));
 }
 
+/** The outcome of `work`, or a rejection once it has become `hopeless` to wait for it; `work` itself goes on. */
+export async function unless<T>(hopeless: () => boolean, work: Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const given = async (): Promise<never> => {
+    while (!hopeless()) await pause(LOOK_MS, undefined, { signal: settled.signal });
+    throw new Error('given up');
+  };
+  return Promise.race([work, given()]).finally(() => settled.abort());
+}
+
 /** Waits for `work`, but no longer than `ms`; whether it fails, or is not done then, is of no interest. */
 export async function atMost(ms: number, work: Promise<unknown> | undefined): Promise<void> {
   const late = new AbortController();

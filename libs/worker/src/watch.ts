@@ -12,7 +12,6 @@ import {
   type Consumer,
   type Sender,
 } from '@weir/bus';
-import { backoff } from '@weir/service';
 import type { Logger } from 'pino';
 import { createFindings } from './findings';
 import type { WorkerMetrics } from './metrics';
@@ -46,9 +45,9 @@ export interface WatchOptions {
   store(): true | string;
 }
 
-/** Between two thorough checks of a flow that has stopped, from the time when that was first seen. */
-const THOROUGH = { initialMs: 10_000, maxMs: 300_000 };
-/** So many are sent at once where several instances consume, so that one of them comes to this instance. */
+/** Pauses between checks of a flow that stands still, doubled each time: every check leaves canaries in its queue. */
+const STANDSTILL = { initialMs: 10_000, maxMs: 300_000 };
+/** So many instances of one worker are reckoned with. */
 const MOST_CONSUMERS = 20;
 
 export function createWatch(options: WatchOptions): Watch {
@@ -56,7 +55,7 @@ export function createWatch(options: WatchOptions): Watch {
   const ending = new AbortController();
   const startedAt = performance.now();
   let lastReturnAt: number | undefined;
-  let thorough = backoff(THOROUGH);
+  let standstillMs = STANDSTILL.initialMs;
   let notBefore = 0;
 
   const findings = createFindings({ name, log, counted, intervalMs });
@@ -82,7 +81,7 @@ export function createWatch(options: WatchOptions): Watch {
       lastReturnAt = performance.now();
       counted.canaryTimestamp.setToCurrentTime();
       counted.canarySeconds.set(tripMs / 1000);
-      thorough = backoff(THOROUGH);
+      standstillMs = STANDSTILL.initialMs;
       notBefore = 0;
     },
   });
@@ -100,8 +99,9 @@ export function createWatch(options: WatchOptions): Watch {
     if (sender.state() !== true || consumer()?.state() !== true) return;
     // One that is out tells enough, where the queue is long or the store does not answer.
     if (canary.out() && performance.now() < notBefore) return;
-    const flows = await check();
-    if (!flows) notBefore = performance.now() + thorough.next();
+    if (await check()) return;
+    notBefore = performance.now() + standstillMs;
+    standstillMs = Math.min(2 * standstillMs, STANDSTILL.maxMs);
   };
 
   const every = async (work: () => Promise<void>): Promise<void> => {
@@ -170,14 +170,14 @@ function createCheck(options: {
     const first = await send(1);
     if (first.back && first.recorded) return true;
 
-    // Another instance may hold the first one: of as many as there are consumers, one would come here.
-    const { consumers } = findings.depth(queueOf(name));
-    const second = await send(first.back ? 1 : Math.max(1, Math.min(consumers, MOST_CONSUMERS)));
+    // Another instance may hold the first one: of some more than there are consumers, one would come here.
+    const consumers = (await audit.look()).depths.get(queueOf(name))?.consumers ?? 0;
+    const second = await send(first.back || consumers < 2 ? 1 : 2 * Math.min(consumers, MOST_CONSUMERS) + 1);
     const back = first.back || second.back;
     const recorded = first.recorded || second.recorded;
     if (back && recorded) return true;
 
-    await audit.look();
+    await audit.declare();
     canary.declared();
     if (!recorded) {
       findings.found([{ kind: 'binding', name: HISTORY }]);
