@@ -57,20 +57,19 @@ async function take(): Promise<{ to: Answer; message: ConsumeMessage }> {
 }
 
 test('a canary goes through the fanout exchange as every event does, and its answer comes to its sender', async () => {
-  await canary.send();
-  expect(canary.out()).toBe(true);
+  const back = canary.fly(1, 30_000);
+  await until(() => canary.out());
   const { to, message } = await take();
   const checked = decodeEvent(message.content);
   expect(checked.ok && checked.event).toMatchObject({ type: CANARY, data: { worker: 'redis' } });
   expect(message.properties).toMatchObject({ type: CANARY, deliveryMode: 2 });
-  const back = canary.back(30_000);
   createAnswering(sender).answer(to);
   expect(await back).toBe(true);
   expect([returned.length, lost, canary.out()]).toEqual([1, [], false]);
 });
 
 test('of canaries sent one after the other any one vouches for all: another instance may hold the others', async () => {
-  for (let n = 0; n < 3; n += 1) await canary.send();
+  expect(await canary.fly(3, 0)).toBe(false);
   await take();
   createAnswering(sender).answer((await take()).to);
   await until(() => returned.length === 1);
@@ -78,10 +77,10 @@ test('of canaries sent one after the other any one vouches for all: another inst
 });
 
 test('one that is overtaken after the topology was declared again is lost', async () => {
-  await canary.send();
+  await canary.fly(1, 0);
   await take();
   canary.declared();
-  await canary.send();
+  await canary.fly(1, 0);
   createAnswering(sender).answer((await take()).to);
   await until(() => returned.length === 1);
   expect(lost).toHaveLength(1);
@@ -89,10 +88,10 @@ test('one that is overtaken after the topology was declared again is lost', asyn
 });
 
 test('one that comes back late, but before those that were sent after it, is not lost', async () => {
-  await canary.send();
+  await canary.fly(1, 0);
   const late = await take();
   canary.declared();
-  await canary.send();
+  await canary.fly(1, 0);
   const answering = createAnswering(sender);
   answering.answer(late.to);
   answering.answer((await take()).to);
@@ -104,7 +103,7 @@ test('an answer that cannot go out is kept until it can', async () => {
   let works = false;
   const flaky: Sender = { ...sender, send: (message) => (works ? sender.send(message) : Promise.reject(new Error('blocked'))) }; // prettier-ignore
   const answering = createAnswering(flaky);
-  await canary.send();
+  await canary.fly(1, 0);
   answering.answer((await take()).to);
   works = true;
   await until(() => (answering.again(), returned.length === 1));

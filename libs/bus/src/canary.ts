@@ -9,10 +9,11 @@ import { EXCHANGE } from './topology';
  * are Unix times in milliseconds, of this process's clock.
  */
 export interface Canary {
-  /** Sends one; resolves when the broker has confirmed it. @throws as {@link Sender.send} */
-  send(): Promise<void>;
-  /** Waits for one of those that are out to come back, but no longer than this; whether one came. */
-  back(withinMs: number): Promise<boolean>;
+  /**
+   * Sends so many, each when the broker has confirmed the one before, and waits for any to come back, but no longer
+   * than this after the last; whether one came. @throws as {@link Sender.send}
+   */
+  fly(count: number, withinMs: number): Promise<boolean>;
   /** Whether one that was confirmed has not come back. */
   out(): boolean;
   /**
@@ -48,32 +49,38 @@ export function createCanary({ worker, sender, returned, lost }: CanaryOptions):
   const sent = new Map<string, Sent>();
   const waiting = new Set<(came: boolean) => void>();
   let round = 0;
+  let returns = 0;
+
+  const send = async (): Promise<void> => {
+    const event = createEvent(CANARY, { worker }, { source: `weir/${worker}-worker` });
+    const canary: Sent = { sentAt: Date.now(), since: performance.now(), confirmed: false, round };
+    const options = { ...messageOptions(event), correlationId: event.id, replyTo: REPLY_TO };
+    sent.set(event.id, canary);
+    try {
+      await sender.send({ exchange: EXCHANGE, routingKey: '', body: encodeEvent(event), options });
+      canary.confirmed = true;
+    } catch (error) {
+      sent.delete(event.id); // it may come back all the same, and be no news
+      throw error;
+    }
+  };
+
+  const nextReturn = (withinMs: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const settle = (came: boolean) => {
+        clearTimeout(timer);
+        waiting.delete(settle);
+        resolve(came);
+      };
+      const timer = setTimeout(() => settle(false), withinMs);
+      waiting.add(settle);
+    });
 
   return {
-    async send() {
-      const event = createEvent(CANARY, { worker }, { source: `weir/${worker}-worker` });
-      const canary: Sent = { sentAt: Date.now(), since: performance.now(), confirmed: false, round };
-      const options = { ...messageOptions(event), correlationId: event.id, replyTo: REPLY_TO };
-      sent.set(event.id, canary);
-      try {
-        await sender.send({ exchange: EXCHANGE, routingKey: '', body: encodeEvent(event), options });
-        canary.confirmed = true;
-      } catch (error) {
-        sent.delete(event.id); // it may come back all the same, and be no news
-        throw error;
-      }
-    },
-    back(withinMs) {
-      if (sent.size === 0) return Promise.resolve(true); // it may come back before it is confirmed
-      return new Promise((resolve) => {
-        const settle = (came: boolean) => {
-          clearTimeout(timer);
-          waiting.delete(settle);
-          resolve(came);
-        };
-        const timer = setTimeout(() => settle(false), withinMs);
-        waiting.add(settle);
-      });
+    async fly(count, withinMs) {
+      const before = returns;
+      for (let n = 0; n < count && returns === before; n += 1) await send();
+      return returns > before || nextReturn(withinMs); // it may come back before it is confirmed
     },
     out: () => [...sent.values()].some(({ confirmed }) => confirmed),
     declared: () => void (round += 1),
@@ -85,6 +92,7 @@ export function createCanary({ worker, sender, returned, lost }: CanaryOptions):
       for (const [known] of earlier) sent.delete(known);
       const gone = earlier.filter(([, { confirmed, round: of }]) => confirmed && of < canary.round);
       if (gone.length > 0) lost(gone.map(([, { sentAt }]) => sentAt));
+      returns += 1;
       returned({ sentAt: canary.sentAt, tripMs: performance.now() - canary.since });
       for (const settle of [...waiting]) settle(true);
     },

@@ -157,9 +157,8 @@ function createCheck(options: {
   const send = async (count: number): Promise<{ back: boolean; recorded: boolean }> => {
     const history = await audit.watchHistory();
     try {
-      for (let n = 0; n < count; n += 1) await canary.send();
-      const [back, recorded] = await Promise.all([canary.back(lateMs), history?.seen(lateMs) ?? true]);
-      return { back, recorded };
+      const back = await canary.fly(count, lateMs);
+      return { back, recorded: (await history?.seen(back ? lateMs : 0)) ?? true };
     } finally {
       await history?.end();
     }
@@ -170,9 +169,10 @@ function createCheck(options: {
     const first = await send(1);
     if (first.back && first.recorded) return true;
 
-    // Another instance may hold the first one: of some more than there are consumers, one would come here.
-    const consumers = (await audit.look()).depths.get(queueOf(name))?.consumers ?? 0;
-    const second = await send(first.back || consumers < 2 ? 1 : 2 * Math.min(consumers, MOST_CONSUMERS) + 1);
+    // Another instance may hold the first one: of some more than there are consumers, one would come here. A broker
+    // that is too busy to count says 0, which cannot be.
+    const consumers = (await audit.look()).depths.get(queueOf(name))?.consumers || 2;
+    const second = await send(first.back || consumers === 1 ? 1 : 2 * Math.min(consumers, MOST_CONSUMERS) + 1);
     const back = first.back || second.back;
     const recorded = first.recorded || second.recorded;
     if (back && recorded) return true;
@@ -185,8 +185,7 @@ function createCheck(options: {
     }
     if (back) return true;
 
-    await canary.send();
-    if (await canary.back(lateMs)) return true;
+    if (await canary.fly(1, lateMs)) return true;
 
     // Confirmed, so in the queue; nothing came here all the time, and nothing is in hand that would keep it out.
     const consuming = consumer();
