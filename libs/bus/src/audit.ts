@@ -3,7 +3,7 @@ import type { Channel, ChannelModel } from 'amqplib';
 import type { Logger } from 'pino';
 import { keepConnected } from './link';
 import { withTimeout } from './timeout';
-import { declareOn, HISTORY, topology, workersWith } from './topology';
+import { declarations, declare, declareOn, HISTORY, workersWith, type Declaration } from './topology';
 
 /** Something of the topology that is not there. A binding is called by its queue: it has no name of its own. */
 export interface Missing {
@@ -74,11 +74,11 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
   let cannotWatch = '';
 
   const lookAndDeclare = async (on: ChannelModel, always: boolean): Promise<Look> => {
-    const look = await lookAt(on, workers);
+    // Not without need: a binding that is missing would be declared again before anybody could see that it was.
+    const look = await lookAt(on, workers, { declaring: always });
     const { missing } = look;
     if (missing.length > 0 && declared) found(missing);
-    // Not without need: a binding that is missing would be declared again before anybody could see that it was.
-    if (missing.length > 0 || always) await declareOn(on, workers);
+    if (missing.length > 0) await declareOn(on, workers);
     if (missing.length > 0 && declared) repaired(missing);
     if (missing.length > 0 && !declared) log.info({ names: missing.map(({ name }) => name) }, 'declared the topology');
     declared = true;
@@ -138,33 +138,45 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
   };
 }
 
-/** Asks for everything by passive declares. What is missing closes the channel (404); the next one goes on. */
-async function lookAt(connection: ChannelModel, workers: readonly string[]): Promise<Look> {
-  const { exchanges, queues } = topology(workers);
+/**
+ * Asks for everything by passive declares, and then declares it if it is to, each thing right behind its question:
+ * what goes missing between the two would be declared again, and nobody would hear of it.
+ */
+async function lookAt(on: ChannelModel, workers: readonly string[], how: { declaring: boolean }): Promise<Look> {
   const missing: Missing[] = [];
   const depths = new Map<string, Depth>();
-  const asks = [
-    ...exchanges.map(({ name }) => ({ kind: 'exchange' as const, name })),
-    ...queues.map(({ name }) => ({ kind: 'queue' as const, name })),
-  ];
-  while (asks.length > 0) {
-    await onChannel(connection, async (channel) => {
-      for (let ask = asks.shift(); ask; ask = asks.shift()) {
-        try {
-          if (ask.kind === 'exchange') await channel.checkExchange(ask.name);
-          else {
-            const { messageCount, consumerCount } = await channel.checkQueue(ask.name);
-            depths.set(ask.name, { messages: messageCount, consumers: consumerCount });
-          }
-        } catch (error) {
-          if ((error as { code?: unknown }).code !== 404) throw error;
-          return void missing.push(ask);
-        }
+  const left = declarations(workers);
+  // What is missing closes the channel of the question (404); the next one goes on.
+  const ask = async (declaring: Channel | undefined) =>
+    onChannel(on, async (asking) => {
+      for (let next = left.shift(); next; next = left.shift()) {
+        const { kind, name } = next;
+        const depth = await find(asking, next);
+        if (depth) depths.set(name, depth);
+        else missing.push({ kind, name });
+        if (declaring) await declare(declaring, next);
+        if (!depth) return;
       }
     });
-  }
+  await onChannel(on, async (declaring) => {
+    while (left.length > 0) await ask(how.declaring ? declaring : undefined);
+  });
   return { missing, depths };
 }
+
+/** What a passive declare tells, for an exchange nothing; undefined when it is not there, and the channel closed. */
+async function find(channel: Channel, { kind, name }: Declaration): Promise<Depth | undefined> {
+  try {
+    if (kind === 'exchange') await channel.checkExchange(name);
+    const { messageCount, consumerCount } = kind === 'queue' ? await channel.checkQueue(name) : none;
+    return { messages: messageCount, consumers: consumerCount };
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 404) return undefined;
+    throw error;
+  }
+}
+
+const none = { messageCount: 0, consumerCount: 0 };
 
 /**
  * A consumer of the stream from its end on. Only that a message comes is of interest, not which: the history gets

@@ -98,23 +98,41 @@ export function topology(workers: readonly string[] = WORKERS): Topology {
   };
 }
 
+/** One of the things that are declared, in the order in which that works. */
+export type Declaration =
+  ({ kind: 'exchange' } & Topology['exchanges'][number]) | ({ kind: 'queue' } & QueueDeclaration);
+
+export function declarations(workers: readonly string[] = WORKERS): Declaration[] {
+  const { exchanges, queues } = topology(workers);
+  return [
+    ...exchanges.map((exchange) => ({ kind: 'exchange' as const, ...exchange })),
+    ...queues.map((queue) => ({ kind: 'queue' as const, ...queue })),
+  ];
+}
+
 /**
- * Declares the topology; safe to repeat, and repeated on every connection.
+ * Declares one of them, a queue with its binding; safe to repeat.
  *
  * @throws MismatchError when the broker has something of that name with other arguments: which, and what to do. The
  *   channel is closed then.
  */
-export async function declareTopology(channel: Channel, workers: readonly string[] = WORKERS): Promise<void> {
-  const { exchanges, queues } = topology(workers);
+export async function declare(channel: Channel, declaration: Declaration): Promise<void> {
+  const { name } = declaration;
   try {
-    for (const { name, type, options } of exchanges) await channel.assertExchange(name, type, options);
-    for (const { name, options, boundTo } of queues) {
-      await channel.assertQueue(name, options);
-      if (boundTo) await channel.bindQueue(name, boundTo, '');
+    if (declaration.kind === 'exchange') {
+      await channel.assertExchange(name, declaration.type, declaration.options);
+    } else {
+      await channel.assertQueue(name, declaration.options);
+      if (declaration.boundTo) await channel.bindQueue(name, declaration.boundTo, '');
     }
   } catch (error) {
     throw explainDeclaration(error);
   }
+}
+
+/** Declares the topology; safe to repeat, and repeated on every connection. @throws as {@link declare} does */
+export async function declareTopology(channel: Channel, workers: readonly string[] = WORKERS): Promise<void> {
+  for (const declaration of declarations(workers)) await declare(channel, declaration);
 }
 
 /** {@link declareTopology} on a channel of its own: a refused declaration must not take anything else with it. */

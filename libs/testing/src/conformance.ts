@@ -1,5 +1,5 @@
 import { connect } from 'amqplib';
-import { createPublisher, deadQueueOf, declareTopology, EXCHANGE, WORKERS, type Publisher } from '@weir/bus';
+import { createPublisher, deadQueueOf, declareTopology, EXCHANGE, queueOf, WORKERS, type Publisher } from '@weir/bus';
 import { createEvent, encodeEvent, type WeirEvent } from '@weir/events';
 import { createHealth, type Config, type Variables } from '@weir/service';
 import type { workerVariables } from '@weir/worker';
@@ -133,6 +133,58 @@ export function describeWorker<V extends Variables>(
       expect(await bench.store.count()).toBe(before + 200);
     });
 
+    test('sends itself canaries that come back through its queue and store, and leave nothing there', async () => {
+      const before = await bench.store.count();
+      const running = bench.start();
+      await running.untilCanary();
+      await running.untilCanary();
+      await bench.publish([samplePull()]);
+      await running.untilDone(1);
+      await running.stop();
+      expect(await running.done()).toBe(1);
+      expect(await bench.store.count()).toBe(before + 1);
+    });
+
+    test('makes its queue again when it is deleted, and says so', async () => {
+      const running = bench.start();
+      await running.untilCanary();
+      await bench.channel.deleteQueue(queueOf(definition.name));
+      await until(async () => (await running.repairs()) > 0);
+      await running.untilCanary();
+      const before = await bench.store.count();
+      await bench.publish([samplePull()]);
+      await running.untilDone(1);
+      await until(async () => (await running.readiness()).ready);
+      await running.stop();
+      expect(await bench.store.count()).toBe(before + 1);
+    });
+
+    test('finds within 30 s that its queue is not bound any more, says so, and binds it', async () => {
+      const running = bench.start(undefined, {}); // at the pace of every day
+      await running.untilCanary();
+      await bench.channel.unbindQueue(queueOf(definition.name), EXCHANGE, '');
+      await until(async () => (await running.readiness()).checks['topology'] !== true, 30_000);
+      expect(await running.repairs()).toBe(1);
+      const before = await bench.store.count();
+      await bench.publish([samplePull()]);
+      await running.untilDone(1);
+      await running.stop();
+      expect(await bench.store.count()).toBe(before + 1);
+    }, 90_000);
+
+    test('consumes again when the broker has cancelled its consumer, or forgotten it', async () => {
+      const running = bench.start();
+      await running.untilCanary();
+      const before = await bench.store.count();
+      // Without a pause between the two the broker may tell nobody that the queue is another one.
+      await bench.channel.deleteQueue(queueOf(definition.name));
+      await bench.declare();
+      await bench.publish(Array.from({ length: 10 }, (_, n) => samplePull(n)));
+      await running.untilDone(10);
+      await running.stop();
+      expect(await bench.store.count()).toBe(before + 10);
+    });
+
     test('loses and repeats nothing when it is stopped in the middle of its work', async () => {
       const before = await bench.store.count();
       await bench.publish(Array.from({ length: 5000 }, (_, n) => samplePull(n)));
@@ -155,6 +207,10 @@ interface Running {
   done(): Promise<number>;
   /** Waits until it has written or parked so many messages. */
   untilDone(messages: number): Promise<void>;
+  /** Waits for one more canary to come back. */
+  untilCanary(): Promise<void>;
+  /** How often it has declared again what was missing. */
+  repairs(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -178,6 +234,9 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
 
   return {
     store,
+    /** Administers the broker, as somebody might who makes a mistake. */
+    channel,
+    declare: () => declareTopology(channel, [...new Set([...WORKERS, definition.name])]),
     async publish(events: readonly WeirEvent[]): Promise<void> {
       const outcomes = await publisher.publishAll(events);
       expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['fulfilled']));
@@ -186,7 +245,7 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
       for (const body of bodies) channel.publish(EXCHANGE, '', body, { persistent: true });
       await channel.waitForConfirms();
     },
-    start(wrap: Wrap = (worker) => worker): Running {
+    start(wrap: Wrap = (worker) => worker, watch: { watchIntervalMs?: number } = { watchIntervalMs: 500 }): Running {
       const metrics = new Registry();
       const health = createHealth();
       const aborter = new AbortController();
@@ -194,15 +253,22 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
       const wrapped = { ...definition, create: (...given: Parameters<typeof definition.create>) => wrap(definition.create(...given)) }; // prettier-ignore
       const config = { ...store.config, AMQP_URL: broker.url } as Config<V> & Config<typeof workerVariables>;
       const onStop = (_: string, release: () => unknown) => void releases.unshift(release);
-      startWorker(wrapped, config, { log, metrics, health, signal: aborter.signal, onStop });
+      startWorker(wrapped, config, { log, metrics, health, signal: aborter.signal, onStop }, watch);
       const done = async (): Promise<number> => {
         const metric = await metrics.getSingleMetric('weir_worker_events_total')?.get();
         return metric?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
       };
+      const gauge = async (name: string): Promise<number> =>
+        (await metrics.getSingleMetric(name)?.get())?.values[0]?.value ?? 0;
       const running: Running = {
         readiness: health.readiness,
         done,
         untilDone: (messages) => until(async () => (await done()) >= messages),
+        async untilCanary() {
+          const last = await gauge('weir_worker_canary_timestamp_seconds');
+          await until(async () => (await gauge('weir_worker_canary_timestamp_seconds')) > last);
+        },
+        repairs: () => gauge('weir_topology_repairs_total'),
         async stop() {
           left.delete(running);
           aborter.abort();
