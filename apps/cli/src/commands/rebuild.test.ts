@@ -235,6 +235,18 @@ test.each([
   expect(await rebuild('--yes', ...args)).toMatchObject({ code: 2, stderr: expect.stringMatching(message) as string });
 });
 
+test('a prefix that is not that of the worker is noticed before anything is written', async () => {
+  await bench.redis.set('prod:weir:store', 'id');
+  const { code, stderr } = await rebuild('--yes');
+  expect(code).toBe(78);
+  expect(stderr).toMatch(
+    /nothing was ever counted without a prefix in this Redis, but under 'prod:': set REDIS_PREFIX/,
+  );
+  expect(await weirDone(['rebuild', '--yes'], { env: { ...bench.env, REDIS_PREFIX: 'prod:' } })).toMatchObject({
+    code: 0,
+  });
+});
+
 test('a Redis that does not answer is said so, exit code 69, without its password', async () => {
   const { code, stderr } = await weirDone(['rebuild', '--yes', '--redis', 'redis://:hunter2@127.0.0.1:1'], {
     env: bench.env,
