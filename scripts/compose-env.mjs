@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { passwordVariable, permissions } from './rabbitmq-definitions.mjs';
 import { root } from './steps.mjs';
 
 const file = join(root, '.env');
@@ -15,10 +16,13 @@ const has = (name) => new RegExp(`^\\s*${name}\\s*=`, 'm').test(found);
 const secret = () => randomBytes(24).toString('hex');
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
+const rabbitmqUsers = Object.keys(permissions).map((user) => passwordVariable(user).replace(/_PASSWORD$/, ''));
+
 /** Names that belong together (a key and its hash) are made together, or not at all. */
 const groups = [
-  { about: 'Servers; between containers only', values: () => passwords('RABBITMQ', 'REDIS') },
-  { values: () => passwords('INFLUXDB_ADMIN', 'INFLUXDB_WEIR', 'INFLUXDB_GRAFANA') },
+  { about: 'RabbitMQ, a user for each app; operator is the command line', values: () => passwords(...rabbitmqUsers) },
+  { about: 'Redis, likewise', values: () => passwords('REDIS_OPERATOR', 'REDIS_WORKER', 'REDIS_STATS') },
+  { about: 'The other servers', values: () => passwords('INFLUXDB_ADMIN', 'INFLUXDB_WEIR', 'INFLUXDB_GRAFANA') },
   { values: () => passwords('MONGODB_ADMIN', 'MONGODB_WEIR') },
   { about: 'Grafana, user admin', values: () => passwords('GRAFANA_ADMIN') },
   { about: 'POST /events: the key for clients; the apps get its hash only', values: () => key('INGEST', 'ingest') },

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { definitionsOf } from './rabbitmq-definitions.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(join(root, 'libs/events/package.json'));
@@ -16,7 +17,14 @@ const { catalogue } = require(join(root, 'libs/events/dist'));
 const { commonVariables } = require(join(root, 'libs/service/dist'));
 const { workerVariables } = require(join(root, 'libs/worker/dist'));
 
-const pages = { 'docs/events.md': eventsPage(), 'docs/configuration.md': configurationPage(), ...schemas() };
+const { topology } = require(join(root, 'libs/bus/dist'));
+
+const pages = {
+  'docs/events.md': eventsPage(),
+  'docs/configuration.md': configurationPage(),
+  'deploy/rabbitmq-definitions.json': `${JSON.stringify(definitionsOf(topology()), null, 2)}\n`,
+  ...schemas(),
+};
 const stale = Object.entries(pages).filter(([path, text]) => read(path) !== text);
 
 if (process.argv.includes('--check')) {

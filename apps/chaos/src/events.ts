@@ -16,11 +16,11 @@ export interface EventOrigin {
   seed: number;
   source: string;
   number: number;
-  /** A midnight in UTC: the run's own day begins there. Some events lie within milliseconds of it. */
+  /** A midnight in UTC: the run's own day begins there. */
   midnightMs: number;
 }
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const HEX = '0123456789abcdef';
 
 /** Names as people write them: case, spaces, a name that looks like a key, one outside ASCII. */
@@ -54,7 +54,8 @@ const TYPES: readonly (readonly [type: string, share: number])[] = [
 ];
 
 /** The event with this number: the same again whenever it is asked for. */
-export function makeEvent({ seed, source, number, midnightMs }: EventOrigin): SentEvent {
+export function makeEvent(origin: EventOrigin): SentEvent {
+  const { seed, source, number } = origin;
   const random = createRandom(seed, source, number);
   const type = typeOf(random);
   return {
@@ -62,7 +63,7 @@ export function makeEvent({ seed, source, number, midnightMs }: EventOrigin): Se
     id: `${number}-${random.between(0, 0xffffffff).toString(16)}`,
     source,
     type,
-    time: new Date(timeOf(random, midnightMs)).toISOString(),
+    time: new Date(timeOf(random, origin)).toISOString(),
     datacontenttype: 'application/json',
     data: dataOf(type, random),
   };
@@ -77,11 +78,15 @@ function typeOf(random: Random): string {
   return 'io.weir.pull';
 }
 
-/** A quarter lies within 20 ms of midnight, so that days and full milliseconds are tried hard; the rest in two days. */
-function timeOf(random: Random, midnightMs: number): number {
-  return random.chance(0.25)
-    ? midnightMs + random.between(-20, 19)
-    : midnightMs + random.between(-DAY_MS, Math.floor(DAY_MS / 2));
+/**
+ * As from clients that live: a stream's events follow each other, some 4 ms apart and not in order, often several in a
+ * millisecond, and every hundredth is late, as what was kept in a spool. Every third stream runs across midnight.
+ */
+function timeOf(random: Random, { seed, source, number, midnightMs }: EventOrigin): number {
+  const stream = createRandom(seed, source);
+  const begins = midnightMs - (stream.chance(1 / 3) ? 3_000 : stream.between(60_000, 36 * HOUR_MS));
+  const late = random.chance(0.01) ? random.between(0, 5 * HOUR_MS) : 0;
+  return begins + 4 * number + random.between(0, 50) - late;
 }
 
 function dataOf(type: string, random: Random): Record<string, unknown> {

@@ -33,8 +33,8 @@ export interface Verdict {
 }
 
 export interface Oracle {
-  /** Which stores have as many events as were acknowledged; cheap, and no more than a hint that judging may be worth it. */
-  arrived(): Promise<Record<StoreName, boolean>>;
+  /** How many events the stores lack, by numbers alone: cheap, and no more than a hint that judging may be worth it. */
+  missing(): Promise<Record<StoreName, number>>;
   /** Looks at everything of these streams, and at the number of everything else. */
   judge(streams: readonly Stream[]): Promise<Verdict>;
 }
@@ -47,16 +47,16 @@ export function createOracle(journal: Journal, stores: Stores): Oracle {
     streams.reduce((sum, stream) => sum + stream[of], 0);
 
   return {
-    async arrived() {
+    async missing() {
       const [keys, points, documents] = await Promise.all([
         stores.redis.all(),
         stores.influx.total(),
         stores.mongo.total(),
       ]);
       return {
-        redis: usageIn(keys) >= sumOf(all(), 'acknowledgedUsage'),
-        influx: points >= sumOf(all(), 'acknowledged'),
-        mongo: documents >= sumOf(all(), 'acknowledged'),
+        redis: Math.max(0, sumOf(all(), 'acknowledgedUsage') - usageIn(keys)),
+        influx: Math.max(0, sumOf(all(), 'acknowledged') - points),
+        mongo: Math.max(0, sumOf(all(), 'acknowledged') - documents),
       };
     },
 

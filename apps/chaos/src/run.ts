@@ -2,8 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Case, Row } from './case';
 import { cases } from './cases';
+import { brokenBy, mutations, type Mutation } from './mutations';
 import { OptionError, readOptions, usage, type Options } from './options';
 import { createRunner } from './runner';
+import { soakOf } from './soak';
 import { tableOf } from './table';
 import { unplayable } from './unplayable';
 
@@ -45,8 +47,11 @@ async function play(
   options: Options,
   { path, mongodbUrl, stderr }: Surroundings,
 ): Promise<Row[]> {
+  const root = join(__dirname, '../../..');
+  const mutation = options.mutation === undefined ? undefined : mutationOf(options.mutation);
   const runner = createRunner({
-    root: join(__dirname, '../../..'),
+    root,
+    ...(mutation === undefined ? {} : { ...brokenBy(mutation, root), stalledMs: 6_000 }),
     path,
     mongodbUrl,
     seed: options.seed,
@@ -79,18 +84,30 @@ function summary({ ok, issued, acknowledged, lost, duplicated, unknown, recovery
   return `${ok ? 'ok' : 'BREACH'}: ${counts}, ${recovery}${note === undefined ? '' : `; ${note}`}`;
 }
 
-function choose({ only, all }: Options): Case[] {
+function mutationOf(name: string): Mutation {
+  const found = mutations.find((mutation) => mutation.name === name);
+  if (found) return found;
+  throw new OptionError(`There is no mutation ${name}: ${mutations.map((each) => each.name).join(', ')}.`);
+}
+
+function choose({ only, all, mutation, soakMinutes }: Options): readonly Case[] {
+  if (soakMinutes !== undefined) return [soakOf(soakMinutes)];
   const strangers = only.filter((id) => !cases.some((each) => each.id === id));
   if (strangers.length > 0)
     throw new OptionError(`There is no case ${strangers.join(', ')}; --list shows all.\n\n${usage}`);
+  if (mutation !== undefined && only.length === 0) {
+    const fitting = mutationOf(mutation).case;
+    return cases.filter(({ id }) => id === fitting);
+  }
   if (only.length > 0) return cases.filter(({ id }) => only.includes(id));
   return cases.filter(({ long }) => all || !long);
 }
 
 function listed(): string {
-  const playable = cases.map(({ id, title, long }) => `${id.padEnd(9)}${title}${long ? ' (only with --all)' : ''}\n`);
-  const others = unplayable.map(({ id, reason }) => `${id.padEnd(9)}not played here: ${reason}\n`);
-  return [...playable, '\n', ...others].join('');
+  const playable = cases.map(({ id, title, long }) => `${id.padEnd(14)}${title}${long ? ' (only with --all)' : ''}\n`);
+  const broken = mutations.map(({ name, about }) => `--mutation ${name}: ${about}\n`);
+  const others = unplayable.map(({ id, reason }) => `${id.padEnd(14)}not played here: ${reason}\n`);
+  return [...playable, '\n', ...others, '\n', ...broken].join('');
 }
 
 function replay({ seed, all, only, soakMinutes, mutation }: Options): string {

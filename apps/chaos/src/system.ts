@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startInfluxdb, startMongodb, startRabbitmq, startRedis } from '@weir/testing';
-import type { PrivateRabbitmq } from '@weir/testing';
+import { startInfluxdb, startMongodb, startRabbitmq, startRabbitmqCluster, startRedis } from '@weir/testing';
+import type { PrivateRabbitmq, RabbitmqCluster } from '@weir/testing';
 import { createApp, type App } from './app-process';
 import { freePort } from './ports';
 import { createLink, together, type Faults, type Link } from './proxy';
-import { breakable, foreign, type BreakableServer } from './server';
+import { breakable, breakableCluster, foreign, type BreakableServer } from './server';
 import { readPoints } from './stores/influx';
 import { readDocuments } from './stores/mongo';
 import { readUsage } from './stores/redis';
@@ -14,23 +14,28 @@ import type { Stores } from './oracle';
 
 export const APPS = ['ingest', 'redis-worker', 'influx-worker', 'mongo-worker'] as const;
 export type AppName = (typeof APPS)[number];
-export type ServerName = 'rabbitmq' | 'redis' | 'influxdb' | 'mongodb';
+export const SERVERS = ['rabbitmq', 'redis', 'influxdb', 'mongodb'] as const;
+export type ServerName = (typeof SERVERS)[number];
 /** Who has a way of its own through a proxy: every app, and the suite's own two kinds of clients. */
-export type LinkName =
-  | 'clients>ingest'
-  | 'publisher>rabbitmq'
-  | 'ingest>rabbitmq'
-  | 'redis-worker>rabbitmq'
-  | 'influx-worker>rabbitmq'
-  | 'mongo-worker>rabbitmq'
-  | 'redis-worker>redis'
-  | 'influx-worker>influxdb'
-  | 'mongo-worker>mongodb';
+export const LINKS = [
+  'clients>ingest',
+  'publisher>rabbitmq',
+  'ingest>rabbitmq',
+  'redis-worker>rabbitmq',
+  'influx-worker>rabbitmq',
+  'mongo-worker>rabbitmq',
+  'redis-worker>redis',
+  'influx-worker>influxdb',
+  'mongo-worker>mongodb',
+] as const;
+export type LinkName = (typeof LINKS)[number];
 
 /** Real servers, each behind proxies of the suite's own, and the compiled apps as processes. */
 export interface System {
   dir: string;
   servers: Record<ServerName, BreakableServer>;
+  /** The broker's three nodes, where the system has them. */
+  cluster: RabbitmqCluster | undefined;
   /** Asks the broker itself; see PrivateRabbitmq.evaluate. */
   evaluate(expressions: string): Promise<string>;
   link(name: LinkName): Link;
@@ -52,6 +57,8 @@ export interface System {
   stores: Stores;
   /** Ends every fault: ways pass, servers run and answer, apps run and are ready. */
   repair(): Promise<void>;
+  /** A case ended a fault that nothing here knows of. */
+  mended(): void;
   /** When the last fault ended, of `performance.now()`. */
   repairedAt(): number;
   stop(): Promise<void>;
@@ -64,6 +71,10 @@ export interface SystemOptions {
   root: string;
   /** How an app's main is run; node's arguments. By default its compiled main. */
   argsOf?: (app: string) => readonly string[];
+  /** Further variables of every app. */
+  environment?: Readonly<Record<string, string>>;
+  /** Three brokers in one cluster, behind a load balancer, instead of one. */
+  cluster?: boolean;
   /** A MongoDB of the user's; otherwise a private one, or the stand-in. */
   mongodbUrl?: string | undefined;
   path: string;
@@ -78,11 +89,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const onRepair = () => void (repairedAt = performance.now());
 
   const [rabbitmq, redis, influxdb, mongodb] = await Promise.all([
-    startRabbitmq({ dir: join(dir, 'rabbitmq') }),
+    startBroker(join(dir, 'rabbitmq'), options.cluster ?? false),
     startRedis({ dir: join(dir, 'redis') }),
     startInfluxdb({ dir: join(dir, 'influxdb') }),
     mongodbUrl === undefined ? startMongodb({ dir: join(dir, 'mongodb') }) : undefined,
   ]);
+  const cluster = isCluster(rabbitmq) ? rabbitmq : undefined;
   const urls: Record<ServerName, string> = {
     rabbitmq: rabbitmq.url,
     redis: redis.url,
@@ -101,7 +113,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     together([...links.values()].filter(({ name }) => name.endsWith(`>${server}`)));
 
   const key = randomBytes(16).toString('hex');
-  const common = { PATH: options.path, HOME: dir, TZ: 'America/St_Johns', LOG_LEVEL: 'info' };
+  const common = { PATH: options.path, HOME: dir, TZ: 'America/St_Johns', ...options.environment };
   const argsOf = options.argsOf ?? ((app) => [join(root, 'apps', app, 'dist/main.js')]);
   const apps = new Map<AppName, App>();
   const add = async (name: AppName, env: Record<string, string>): Promise<App> => {
@@ -139,7 +151,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   });
 
   const servers: Record<ServerName, BreakableServer> = {
-    rabbitmq: breakable(rabbitmq, onRepair),
+    rabbitmq: cluster ? breakableCluster(cluster, onRepair) : breakable(rabbitmq, onRepair),
     redis: breakable(redis, onRepair),
     influxdb: breakable(influxdb, onRepair),
     mongodb: mongodb ? breakable(mongodb, onRepair) : foreign(linksTo('mongodb')),
@@ -153,7 +165,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const system: System = {
     dir,
     servers,
-    evaluate: (expressions) => (rabbitmq as PrivateRabbitmq).evaluate(expressions),
+    cluster,
+    evaluate: (expressions) => rabbitmq.evaluate(expressions),
     link,
     linksTo,
     app: (name) => found(apps.get(name), name),
@@ -177,6 +190,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       }
       await Promise.all([...apps.values()].map((app) => app.ready(90_000)));
     },
+    mended: onRepair,
     repairedAt: () => repairedAt,
     async stop() {
       await Promise.all([...apps.values()].map((app) => app.kill()));
@@ -184,6 +198,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await stores.mongo.close();
       await Promise.all([...links.values()].map((each) => each.close()));
       await Promise.all([rabbitmq, redis, influxdb, mongodb].map((server) => server?.kill()));
+      await cluster?.close();
     },
   };
   try {
@@ -195,17 +210,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
-const LINKS: readonly LinkName[] = [
-  'clients>ingest',
-  'publisher>rabbitmq',
-  'ingest>rabbitmq',
-  'redis-worker>rabbitmq',
-  'influx-worker>rabbitmq',
-  'mongo-worker>rabbitmq',
-  'redis-worker>redis',
-  'influx-worker>influxdb',
-  'mongo-worker>mongodb',
-];
+const startBroker = (dir: string, cluster: boolean): Promise<PrivateRabbitmq> =>
+  cluster ? startRabbitmqCluster({ dir }) : startRabbitmq({ dir });
+
+const isCluster = (broker: PrivateRabbitmq): broker is RabbitmqCluster => 'nodes' in broker;
 
 function found<T>(value: T | undefined, name: string): T {
   if (value === undefined) throw new Error(`There is no ${name} in this system.`);

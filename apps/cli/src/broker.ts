@@ -1,4 +1,6 @@
-import { connect, type ChannelModel } from 'amqplib';
+import type { Socket } from 'node:net';
+import { connect, type Channel, type ChannelModel } from 'amqplib';
+import { explainTls } from '@weir/service';
 import { CliError, exitCodes } from './io';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -17,14 +19,55 @@ export async function connectTo(url: string): Promise<ChannelModel> {
   }
 }
 
-/** Runs `use` with a connection and closes it in the end, whatever happened. */
+/**
+ * Runs `use` with a connection and closes it in the end, whatever happened.
+ * @throws CliError (exit code 69) where `use` failed because the connection was lost.
+ */
 export async function withBroker<T>(url: string, use: (connection: ChannelModel) => Promise<T>): Promise<T> {
   const connection = await connectTo(url);
+  let lost = false;
+  connection.on('close', () => (lost = true));
   try {
     return await use(connection);
+  } catch (error) {
+    if (!lost || error instanceof CliError) throw error;
+    throw new CliError(`RabbitMQ at ${shown(url)} was lost on the way: ${replyText(error)}`, exitCodes.unavailable);
   } finally {
-    await connection.close().catch(() => {}); // may be gone already
+    await close(connection);
   }
+}
+
+const GOODBYE_MS = 2000;
+
+/** A peer that goes between our goodbye and its own is not waited for: amqplib would, for ever. */
+async function close(connection: ChannelModel): Promise<void> {
+  const { stream, heartbeater } = connection.connection as unknown as Inside;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, GOODBYE_MS);
+    const done = () => (clearTimeout(timer), resolve());
+    stream.once('close', done).once('end', done);
+    connection.close().then(done, done); // it may be gone already
+    if (stream.destroyed) done();
+  });
+  stream.destroy();
+  heartbeater?.clear(); // would keep the process for two more heartbeats
+}
+
+/** What amqplib does not declare of its connection. */
+interface Inside {
+  stream: Socket;
+  heartbeater?: { clear(): void };
+}
+
+/** Closes a channel. @returns whether the broker has answered, and so has done all that was sent on it. */
+export function closeChannel(channel: Channel): Promise<boolean> {
+  return new Promise((resolve) => {
+    channel.once('close', () => setImmediate(resolve, false)); // comes with the answer, too, and then just before it
+    channel.close().then(
+      () => resolve(true),
+      () => resolve(false), // the broker has closed it
+    );
+  });
 }
 
 /** Host, port and virtual host of an AMQP URL: what may be shown of it. */
@@ -50,6 +93,6 @@ function explain(error: Error & { code?: string }, url: string): string {
     return `RabbitMQ at ${shown(url)} refuses the user name or password: check AMQP_URL`;
   }
   if (/NOT.ALLOWED|vhost/i.test(error.message)) return `RabbitMQ at ${shown(url)} says: ${replyText(error)}`;
-  const reason = error.code ?? (error.message || 'no answer');
+  const reason = explainTls(error) ?? error.code ?? (error.message || 'no answer');
   return `RabbitMQ does not answer at ${shown(url)} (${reason}): is it running, is AMQP_URL right?`;
 }

@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deadQueueOf, declareTopology, EXCHANGE, queueOf } from '@weir/bus';
+import { declareTopology, EXCHANGE, queueOf } from '@weir/bus';
 import { createEvent, encodeEvent } from '@weir/events';
 import { isolated, temporaryDirectory, until, type Isolated } from '@weir/testing';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
-import type { DeadLetter } from './dead-letters';
 import type { Found } from './found';
 import { weir, weirDone } from './io.test-support';
 
@@ -249,88 +248,5 @@ describe('weir topology', () => {
     const { code, stdout } = await weirDone(['topology'], { env, terminal: true });
     expect(code).toBe(1);
     expect(stdout).toMatch(/│ exchange │ weir\.events +│ \S*missing/);
-  });
-});
-
-describe('weir dead-letters list', () => {
-  const headers = (error: string) => ({
-    'weir-worker': 'redis',
-    'weir-reason': 'invalid event',
-    'weir-error': error,
-    'weir-time': '2026-11-23T06:54:00.000Z',
-  });
-  const list = async (args: string[] = []) => {
-    const { code, stdout, stderr } = await weirDone(['dead-letters', 'list', ...args], { env });
-    return { code, stderr, letters: JSON.parse(stdout) as DeadLetter[] };
-  };
-  const park = async (count: number) => {
-    const confirming = await connection.createConfirmChannel();
-    for (let n = 0; n < count; n += 1) {
-      const body = encodeEvent(createEvent('io.weir.pull', { repository: 'a/b' }, { source: '/t', id: `d${n}` }));
-      confirming.sendToQueue(deadQueueOf('redis'), body, { persistent: true, headers: headers(`data.tag ${n}`) });
-    }
-    await confirming.waitForConfirms();
-    await until(async () => (await channel.checkQueue(deadQueueOf('redis'))).messageCount === count);
-  };
-
-  test('shows worker, reason, error, time and event, and leaves all where they are, in order', async () => {
-    await declareTopology(channel);
-    await park(7);
-    const first = await list();
-    expect(first.letters[0]).toMatchObject({
-      worker: 'redis', reason: 'invalid event', error: 'data.tag 0', time: '2026-11-23T06:54:00.000Z',
-      event: { id: 'd0', type: 'io.weir.pull', source: '/t' },
-    }); // prettier-ignore
-    const ids = (letters: DeadLetter[]) => letters.map(({ event }) => event?.id);
-    expect(ids(first.letters)).toEqual(['d0', 'd1', 'd2', 'd3', 'd4', 'd5', 'd6']);
-    await until(async () => (await channel.checkQueue(deadQueueOf('redis'))).messageCount === 7);
-    expect(ids((await list()).letters)).toEqual(ids(first.letters));
-  });
-
-  test('shows no more than it was asked for, of no other worker, and nothing twice', async () => {
-    await declareTopology(channel);
-    await park(7);
-    const { letters } = await list(['--worker', 'redis', '--limit', '3']);
-    expect(new Set(letters.map(({ event }) => event?.id)).size).toBe(3);
-    expect((await list(['--worker', 'mongo'])).letters).toEqual([]);
-    await until(async () => (await channel.checkQueue(deadQueueOf('redis'))).messageCount === 7);
-  });
-
-  test('loses nothing when several look at the same time', async () => {
-    await declareTopology(channel);
-    await park(20);
-    const looks = await Promise.all(Array.from({ length: 4 }, () => list(['--limit', '20'])));
-    for (const { code } of looks) expect(code).toBe(0);
-    await until(async () => (await channel.checkQueue(deadQueueOf('redis'))).messageCount === 20);
-    expect(new Set((await list()).letters.map(({ event }) => event?.id)).size).toBe(20);
-  });
-
-  test('shows what the broker parked itself, and what is no event', async () => {
-    await declareTopology(channel);
-    const death = [
-      { reason: 'delivery_limit', queue: 'weir.mongo', time: { '!': 'timestamp', value: 1_795_416_840 }, count: 1 },
-    ];
-    channel.sendToQueue(deadQueueOf('mongo'), Buffer.from('\u001b[2J not json'), { headers: { 'x-death': death } });
-    await until(async () => (await channel.checkQueue(deadQueueOf('mongo'))).messageCount === 1);
-    expect((await list()).letters).toMatchObject([
-      {
-        worker: 'mongo',
-        reason: 'delivery_limit',
-        error: 'parked by the broker from weir.mongo',
-        time: '2026-11-23T06:54:00.000Z',
-        event: null,
-        body: expect.stringContaining('not json') as string,
-      },
-    ]);
-    const { stdout } = await weirDone(['dead-letters', 'list'], { env, terminal: true });
-    expect(stdout).toMatch(/mongo +│ 2026-11-23T06:54:0/);
-    expect(stdout).toMatch(/mongo: 1 of 1\n/);
-    expect(stdout).toMatch(/redis: 0 of 0\n/);
-  });
-
-  test('says which queue is not there, and shows the others', async () => {
-    const { code, letters, stderr } = await list(['--worker', 'nobody']);
-    expect({ code, letters }).toEqual({ code: 0, letters: [] });
-    expect(stderr).toBe('weir: there is no queue weir.dead.nobody: see `weir topology`\n');
   });
 });

@@ -16,19 +16,21 @@ interface World {
   stdin?: string;
   /** Whether the output goes to a terminal, and the input comes from one. */
   terminal?: boolean;
+  /** Whether the standard input is a terminal, with somebody who answers. */
+  person?: boolean;
 }
 
 /** Runs a command line in a world of its own: nothing of this process's environment or folder is seen. */
 export function weir(
   args: readonly string[],
-  { env = {}, cwd = '/', stdin = '', terminal = false }: World = {},
+  { env = {}, cwd = '/', stdin = '', terminal = false, person = terminal }: World = {},
 ): Running {
   const [stdout, stderr] = [recorder(terminal), recorder(terminal)];
   const stopping = new AbortController();
   const io: Io = {
     env,
     cwd,
-    stdin: Object.assign(Readable.from([stdin]), { isTTY: terminal }),
+    stdin: Object.assign(Readable.from([stdin]), person ? { isTTY: true } : {}),
     stdout: stdout.out,
     stderr: stderr.out,
     signal: stopping.signal,

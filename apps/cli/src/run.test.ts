@@ -33,7 +33,7 @@ describe('weir', () => {
     [['frobnicate'], /unknown command/],
     [['tail', '--nonsense'], /unknown option/],
     [['publish', 'pull'], /required option '-d, --data <json>'/],
-    [['dead-letters', 'list', '--limit', '0'], /number from 1 to 1000/],
+    [['dead-letters', 'list', '--limit', '0'], /It must be a number from 1/],
     [['tail', '--count', 'many'], /number from 1/],
   ])('says in a line what is wrong with %j, exit code 2', async (args, message) => {
     const { code, stdout, stderr } = await weirDone(args);

@@ -41,7 +41,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(publishCommand(io))
     .addCommand(tailCommand(io))
     .addCommand(topologyCommand(io, (found) => (code = found)))
-    .addCommand(deadLettersCommand(io))
+    .addCommand(deadLettersCommand(io, (found) => (code = found)))
     .addCommand(verifyCommand(io, (found) => (code = found)))
     .addCommand(rebuildCommand(io))
     .addCommand(replayCommand(io));

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { startRegistry, temporaryDirectory, until, type PrivateServer } from '@weir/testing';
@@ -48,6 +48,26 @@ describe('the process', () => {
 
     gateway.child.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);
+  });
+
+  test('answers a pull all the same when its event is lost, counts the loss and is not ready', async () => {
+    const file = join(directory.path, 'a-file');
+    await writeFile(file, '');
+    const gateway = start({ UPSTREAM: registry.url, SPOOL_DIR: join(file, 'spool'), AMQP_URL: 'amqp://127.0.0.1:9' });
+    const port = await gateway.logged<number>('gateway listens', 'port');
+    const adminPort = await gateway.logged<number>('started', 'adminPort');
+    const admin = async (path: string) => (await ask(`http://127.0.0.1:${adminPort}`, path)).body.toString();
+
+    expect(await admin('/metrics')).toContain('weir_publisher_events_total{outcome="refused"} 0');
+    for (let n = 0; n < 2; n += 1) {
+      const answer = await ask(`http://127.0.0.1:${port}`, '/v2/team/app/manifests/v1', { headers: { accept: IMAGE } });
+      expect(answer.status).toBe(200);
+    }
+    await until(async () => (await admin('/metrics')).includes('weir_publisher_events_total{outcome="refused"} 2'));
+    expect(await admin('/metrics')).toContain('weir_gateway_events_total{type="io.weir.pull",outcome="failed"} 2');
+    expect(JSON.parse(await admin('/readyz'))).toMatchObject({
+      ready: false, checks: { events: 'The spool cannot be written' },
+    }); // prettier-ignore
   });
 
   test('says which port is taken and what to change', async () => {

@@ -158,3 +158,15 @@ describe.each(modes)('in mode %s', (mode) => {
     expect(pull?.data).toMatchObject({ platform: 'linux/arm64/v8', bytes: arm64.bytes });
   });
 });
+
+test('a publisher that never answers, as over a disk that hangs, delays no pull', async () => {
+  let published = 0;
+  const hanging = { publish: () => new Promise<never>(() => (published += 1)) };
+  const gateway = await startTestGateway({ upstream: registry.url, mode: 'proxy' }, {}, hanging);
+  for (let n = 1; n <= 3; n += 1) {
+    expect((await ask(gateway.url, '/v2/team/single/manifests/v1', { headers: { accept: IMAGE } })).status).toBe(200);
+    await gateway.events();
+    expect(published).toBe(n);
+  }
+  await gateway.stop();
+});

@@ -156,7 +156,7 @@ function samples(): WeirEvent[] {
   const add = (type: string, data: object, source = 'weir/gateway') => {
     events.push(createEvent(type, data, { source, time: minutesAgo((events.length * 7) % 120) }));
   };
-  for (const { type, example } of catalogue) add(type, example);
+  for (const { type, example, reserved } of catalogue) if (!reserved) add(type, example);
   for (const outcome of ['succeeded', 'failed', 'cancelled', 'timed-out']) {
     for (const kind of ['build', 'mirror', 'scan']) {
       const data = { repository: 'acme/app', platform: 'linux/arm64', user: { organization: 'acme.example' } };

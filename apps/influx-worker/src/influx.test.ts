@@ -9,6 +9,20 @@ beforeAll(async () => {
 });
 afterAll(() => store?.close());
 
+test('a probe asks the database itself, leaves nothing in it, and fails when it is not there', async () => {
+  const database = store.database();
+  const worker = store.worker(database);
+  await worker.connect();
+  await worker.write([pull()]);
+  const before = await series(database);
+  await worker.probe?.();
+  expect(await series(database)).toEqual(before);
+  expect(await store.points(database)).toBe(1);
+  await store.query('', `DROP DATABASE "${database}"`);
+  await expect(worker.probe?.()).rejects.toThrow(/database/);
+  await worker.probe?.(); // connects anew, which makes the database
+});
+
 const series = (database: string) => store.query(database, 'SHOW SERIES');
 
 test('every kind of the catalogue, and any other type, becomes one point', async () => {

@@ -101,23 +101,33 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     return (current = { server, guard });
   };
 
+  /** Uses the connection; after a failure of the server whatever comes back may be another one, or empty: ask it all again. */
+  const use = async <T>(work: (connected: { server: Server; guard: Guard }) => Promise<T>): Promise<T> => {
+    try {
+      return await work(current ?? (await connect()));
+    } catch (error) {
+      if (error instanceof ServerError) current = undefined;
+      throw error;
+    }
+  };
+
   return {
     async connect() {
       await connect();
       flow.start();
     },
-    async write(batch) {
-      try {
-        const { server, guard } = current ?? (await connect());
+    write: (batch) =>
+      use(async ({ server, guard }) => {
         const refused = await store(server, guard, database, batch);
         newestMs = newestOf(batch);
         return refused;
-      } catch (error) {
-        // Whatever comes back may be another version, or empty: ask it everything again.
-        if (error instanceof ServerError) current = undefined;
-        throw error;
-      }
-    },
+      }),
+    // What writing asks first: whether this database can be read, here a measurement that nobody writes.
+    probe: () =>
+      use(async ({ server }) => {
+        const nothing = `SELECT "identity" FROM ${identifier('canary')} WHERE time = 0`;
+        for await (const rows of server.query(database, nothing)) void rows;
+      }),
     async close() {
       await flow.close();
       current?.server.close();

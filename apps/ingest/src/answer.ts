@@ -1,9 +1,13 @@
 import type { Problem } from '@weir/events';
+import { secondsToNextHour } from './organizations';
+
+/** Nothing is wrong with an event, but this key may never send it, or may not send it now. */
+export type RefusedAs = 'forbidden' | 'limited';
 
 /** What became of one item of a request. */
 export type Outcome = { line?: number } & (
-  | { taken: 'confirmed' | 'spooled'; id: string; source: string }
-  | { problems: Problem[]; forbidden?: true }
+  | { taken: 'confirmed' | 'spooled'; id: string; source: string; bytes: number }
+  | { problems: Problem[]; refused?: RefusedAs }
   /** Nothing is wrong with the event, but neither the broker nor the disk has it. */
   | { notTaken: string; id: string; source: string }
 );
@@ -21,13 +25,13 @@ const MAX_ERRORS = 1000;
 
 /**
  * 202 when something was accepted; 503 when something could not be kept, so that the client sends that again (its id is
- * in the answer: with it, nothing is counted twice); 400 or 403 when nothing was accepted.
+ * in the answer: with it, nothing is counted twice); 400, 403 or 429 when nothing was accepted.
  */
-export function answerOf(kind: 'one' | 'many', outcomes: readonly Outcome[]): Answer {
+export function answerOf(kind: 'one' | 'many', outcomes: readonly Outcome[], now: Date): Answer {
   const notTaken = outcomes.filter((outcome) => 'notTaken' in outcome);
   const taken = outcomes.filter((outcome) => 'taken' in outcome);
   if (notTaken[0]) return unavailable(notTaken[0].notTaken, notTaken.length, outcomes);
-  if (taken.length === 0) return refused(kind, outcomes);
+  if (taken.length === 0) return refused(kind, outcomes, now);
   const [first] = taken;
   if (kind === 'one' && first) return accepted({ id: first.id, source: first.source, status: first.taken });
   const results = outcomes.map(resultOf);
@@ -49,17 +53,20 @@ function unavailable(reason: string, count: number, outcomes: readonly Outcome[]
   });
 }
 
-function refused(kind: 'one' | 'many', outcomes: readonly Outcome[]): Answer {
+function refused(kind: 'one' | 'many', outcomes: readonly Outcome[], now: Date): Answer {
   const errors = outcomes.flatMap((outcome, index) =>
     'problems' in outcome
       ? outcome.problems.map((each) => (kind === 'one' ? each : placed(each, index, outcome.line)))
       : [],
   );
-  const forbidden = outcomes.every((outcome) => 'forbidden' in outcome);
+  const [first] = outcomes;
+  const why = first && 'refused' in first && outcomes.every((each) => isRefused(each, first.refused));
+  const { status, title } = REFUSALS[(why && first.refused) || 'invalid'];
   const what = kind === 'one' ? 'The event was' : `None of ${outcomes.length} events was`;
   const cut = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} of ${errors.length} problems are listed.` : '';
-  return problem(forbidden ? 403 : 400, {
-    title: forbidden ? 'Not allowed with this key' : 'Not a valid event',
+  return problem(status, {
+    title,
+    headers: status === 429 ? { 'retry-after': String(secondsToNextHour(now)) } : {},
     detail: `${what} accepted; errors names each field and what is allowed there.${cut}`,
     errors: errors.slice(0, MAX_ERRORS),
   });
@@ -86,8 +93,17 @@ function resultOf(outcome: Outcome, index: number): object {
     const { id, source } = outcome;
     return { ...place, id, source, problem: { status: 503, title: 'Not taken', detail: outcome.notTaken } };
   }
-  const [status, title] = outcome.forbidden ? [403, 'Not allowed with this key'] : [400, 'Not a valid event'];
-  return { ...place, problem: { status, title, errors: outcome.problems } };
+  return { ...place, problem: { ...REFUSALS[outcome.refused ?? 'invalid'], errors: outcome.problems } };
+}
+
+const REFUSALS = {
+  invalid: { status: 400, title: 'Not a valid event' },
+  forbidden: { status: 403, title: 'Not allowed with this key' },
+  limited: { status: 429, title: 'Too much from this key' },
+} as const;
+
+function isRefused(outcome: Outcome, how: RefusedAs | undefined): boolean {
+  return 'refused' in outcome && outcome.refused === how;
 }
 
 function placed({ field, message }: Problem, index: number, line: number | undefined): Problem {

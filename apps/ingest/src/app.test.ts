@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { declareTopology, queueOf } from '@weir/bus';
 import { identityKey, type WeirEvent } from '@weir/events';
 import { createHealth, readConfig, type Context } from '@weir/service';
@@ -13,7 +14,8 @@ import { start } from './app';
 import { variables } from './config';
 
 const KEY = 'secret';
-const HASH = createHash('sha256').update(KEY).digest('hex');
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const HASH = sha256(KEY);
 
 let broker: Isolated;
 let connection: ChannelModel;
@@ -134,6 +136,56 @@ describe('ingest', () => {
     }
   });
 
+  test('a flood while the broker is down stays within the quota, keeps what is oldest, and leaves the others their part (S26, S27)', async () => {
+    relay.cut();
+    const quota = 2 * 1024 * 1024;
+    const keys = { flood: 'flood-key', quiet: 'quiet-key' };
+    const ingest = await running({
+      SPOOL_BYTES: String(quota),
+      INGEST_KEYS: Object.entries(keys).map(([name, key]) => `${name}:${sha256(key)}`).join(','),
+    }); // prettier-ignore
+    const as = (key: string) => ({ authorization: `Bearer ${key}` });
+    const accepted: string[] = [];
+    const statuses = new Set<number>();
+    const send = async (key: string, note = ''): Promise<number> => {
+      const id = randomUUID();
+      const reply = await ingest.post(pull(id, note), as(key));
+      if (reply.status === 202) accepted.push(id);
+      else expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
+      return reply.status;
+    };
+    await send(keys.flood);
+    for (let round = 0; round < 10; round += 1) {
+      const flood = Array.from({ length: 10 }, () => send(keys.flood, 'x'.repeat(50_000)));
+      for (const status of await Promise.all(flood)) statuses.add(status);
+    }
+    expect(statuses).toEqual(new Set([202, 429]));
+    expect(await send(keys.quiet)).toBe(202);
+    expect(await bytesIn(spool.path)).toBeLessThanOrEqual(quota + 4096); // the lock is no event
+
+    relay.mend();
+    expect(await arrived(accepted)).toEqual(new Set(accepted));
+    await until(async () => (await send(keys.flood)) === 202);
+  });
+
+  test('writes through no link that somebody has laid into its spool (S28)', async () => {
+    relay.cut();
+    const outside = await temporaryDirectory();
+    const victim = join(outside.path, 'victim');
+    await writeFile(victim, 'untouched', { mode: 0o644 });
+    for (const number of [1, 2, 3])
+      await symlink(victim, join(spool.path, `${String(number).padStart(16, '0')}.spool`));
+    await symlink(victim, join(spool.path, 'lock'));
+    const ingest = await running();
+    for (const id of ['a', 'b', 'c']) expect(await ingest.post(pull(id))).toMatchObject({ status: 202 });
+    relay.mend();
+    await arrived(['a', 'b', 'c']);
+    await ingest.stop();
+    expect(await readFile(victim, 'utf8')).toBe('untouched');
+    expect((await lstat(victim)).mode & 0o777).toBe(0o644);
+    await outside.remove();
+  });
+
   test('reports every mistake in its configuration at once', () => {
     const env = { INGEST_PORT: '99999', INGEST_KEYS: 'a:b', AMQP_URL: 'http://x', SPOOL_BYTES: 'much' };
     expect(() => readConfig(variables, env)).toThrow(
@@ -250,4 +302,9 @@ async function relayTo(url: string): Promise<Relay> {
     mend: () => void (whole = true),
     close: () => (cut(), new Promise((resolve) => server.close(() => resolve()))),
   };
+}
+
+async function bytesIn(dir: string): Promise<number> {
+  const sizes = (await readdir(dir)).map(async (name) => (await lstat(join(dir, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }

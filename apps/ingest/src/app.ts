@@ -1,17 +1,23 @@
 import { createPublisher } from '@weir/bus';
-import type { Publisher } from '@weir/bus';
 import { listen } from '@weir/service';
 import type { Config, Context } from '@weir/service';
-import type { Outcome } from './answer';
 import type { variables } from './config';
 import { createFirstTime } from './first-time';
 import { ingestMetrics } from './metrics';
+import { createOrganizationLimit } from './organizations';
+import { createQuota } from './quota';
 import { ingestRoutes } from './routes';
 import { boundedServer, drain } from './server';
+import { createNonces } from './signature';
+import { readTls } from './tls';
+
+/** Nonces of signed requests that are remembered for ten minutes, of all keys together: some 100 bytes each. */
+const REMEMBERED_NONCES = 500_000;
 
 /** Starts the emergency API. It needs nothing but its own disk: without the broker, events wait in the spool. */
 export async function start(config: Config<typeof variables>, context: Context): Promise<void> {
   const { log, metrics } = context;
+  const tls = readTls(config);
   const publisher = createPublisher({
     url: config.AMQP_URL,
     spoolDir: config.SPOOL_DIR,
@@ -22,41 +28,32 @@ export async function start(config: Config<typeof variables>, context: Context):
   });
   context.onStop('publisher', () => publisher.close());
 
-  const keeping = keepingEvents(publisher);
-  context.health.check('keeping events', keeping.probe);
+  // A posted event will be kept: by the broker, or else by the spool, which must be ours even while nothing goes there.
+  context.health.check('keeping events', publisher.accepting);
+  context.health.check('spool', publisher.owning);
+  const keys = config.INGEST_KEYS;
   const routes = ingestRoutes({
     firstTime: createFirstTime(),
-    keys: config.INGEST_KEYS,
+    keys,
+    quota: createQuota({
+      publisher,
+      eventsPerSecond: config.INGEST_KEY_EVENTS_PER_SECOND,
+      spoolBytes: config.SPOOL_BYTES,
+      spoolPercent: keys.length === 1 ? 100 : config.INGEST_KEY_SPOOL_PERCENT,
+    }),
+    mayName: createOrganizationLimit(config.INGEST_KEY_ORGANIZATIONS),
+    nonces: createNonces(Math.ceil(REMEMBERED_NONCES / keys.length)),
     limits: { bodyBytes: config.INGEST_BODY_BYTES, events: config.INGEST_MAX_EVENTS },
     publisher,
     metrics: ingestMetrics(metrics),
     log,
-    onOutcomes: keeping.learn,
   });
   const server = boundedServer(routes, {
     connections: config.INGEST_MAX_CONNECTIONS,
     requestTimeoutMs: config.INGEST_REQUEST_TIMEOUT_MS,
+    tls,
   });
   const port = await listen(server, { host: context.host, port: config.INGEST_PORT, variable: 'INGEST_PORT' });
   context.onStop('POST /events', () => drain(server));
-  log.info({ port, keys: config.INGEST_KEYS.map(({ name }) => name) }, 'taking events');
-}
-
-/** How long a refusal of the spool counts against readiness: then it is tried again with real events. */
-const REFUSAL_COUNTS_MS = 30_000;
-
-/** Ready means that a posted event will be kept: by the broker, or else by a spool that has not refused of late. */
-export function keepingEvents(publisher: Pick<Publisher, 'ready' | 'accepting'>, now: () => number = Date.now) {
-  let refusal: { reason: string; at: number } | undefined;
-  return {
-    learn(outcomes: readonly Outcome[]): void {
-      const last = outcomes.findLast((outcome) => !('problems' in outcome));
-      if (last) refusal = 'notTaken' in last ? { reason: last.notTaken, at: now() } : undefined;
-    },
-    probe(): true | string {
-      const broker = publisher.ready();
-      if (broker === true || !refusal || now() - refusal.at > REFUSAL_COUNTS_MS) return publisher.accepting();
-      return `${refusal.reason}, and the broker: ${broker}`;
-    },
-  };
+  log.info({ port, tls: tls !== undefined, keys: keys.map(({ name }) => name) }, 'taking events');
 }

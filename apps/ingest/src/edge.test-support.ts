@@ -8,8 +8,11 @@ import { parseKeys } from './keys';
 import { createFirstTime } from './first-time';
 import { ingestMetrics } from './metrics';
 import { publisherDouble, type PublisherDouble } from './publisher-double';
+import { createOrganizationLimit } from './organizations';
+import { createQuota, type QuotaOptions } from './quota';
 import { ingestRoutes } from './routes';
 import { boundedServer, drain } from './server';
+import { createNonces } from './signature';
 
 export interface Reply {
   status: number;
@@ -33,20 +36,39 @@ export interface TestEdge {
   close(): Promise<void>;
 }
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const MIB = 1024 * 1024;
+export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const KEYS = `test:${sha256('secret')},ci:${sha256('ci-secret')}:ingest:source=/ci/,builds:${sha256('other')}:builds`;
 
 /** What one request may hold in the tests. */
 export const LIMITS = { bodyBytes: 256 * 1024, events: 1000 };
 
-export async function startEdge(): Promise<TestEdge> {
+export interface EdgeOptions {
+  /** INGEST_KEYS. */
+  keys?: string;
+  quota?: Partial<QuotaOptions>;
+  organizations?: number;
+  nonces?: number;
+  limits?: typeof LIMITS;
+  requestTimeoutMs?: number;
+}
+
+export async function startEdge(options: EdgeOptions = {}): Promise<TestEdge> {
   const publisher = publisherDouble();
   const metrics = new Registry();
   const log = pino({ level: 'silent' });
-  const keys = parseKeys(KEYS).keys;
-  const firstTime = createFirstTime();
-  const routes = ingestRoutes({ keys, limits: LIMITS, publisher, firstTime, metrics: ingestMetrics(metrics), log });
-  const server = boundedServer(routes, { connections: 50, requestTimeoutMs: 5000 }).listen(0, '127.0.0.1');
+  const { keys } = parseKeys(options.keys ?? KEYS);
+  const routes = ingestRoutes({
+    keys, limits: options.limits ?? LIMITS, publisher, metrics: ingestMetrics(metrics), log,
+    firstTime: createFirstTime(),
+    quota: createQuota({ eventsPerSecond: 0, spoolBytes: MIB, spoolPercent: 50, publisher, ...options.quota }),
+    mayName: createOrganizationLimit(options.organizations ?? 10_000),
+    nonces: createNonces(options.nonces ?? 1000),
+  }); // prettier-ignore
+  const server = boundedServer(routes, { connections: 50, requestTimeoutMs: options.requestTimeoutMs ?? 5000 }).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}/events`;

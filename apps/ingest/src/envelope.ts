@@ -1,24 +1,28 @@
 import { createHash } from 'node:crypto';
-import { catalogue, checkEvent, encodeEvent, limits, newId } from '@weir/events';
+import { catalogue, checkEvent, encodeEvent, kindOf, limits, newId, organizationOf } from '@weir/events';
 import type { Problem, WeirEvent } from '@weir/events';
+import type { RefusedAs } from './answer';
 import { isFlat, translate } from './clowder';
 import type { FirstTime } from './first-time';
 import type { ApiKey } from './keys';
-import { defaultSource, maySpeakFor } from './keys';
+import { defaultSource, mayCountFor, maySpeakFor } from './keys';
+import type { OrganizationLimit } from './organizations';
 
 /** What an event gets from the request it came in. */
 export interface Origin {
   key: ApiKey;
   /** The request's `Idempotency-Key`: makes the identity of events without an id the same in every repetition. */
   idempotencyKey: string | undefined;
-  /** The edge's clock. */
+  /** The edge's clock; for a signed request the time that it was signed at, which is the same in every repetition. */
   now: Date;
   /** Gives an event that names no time the one of its first arrival. */
   firstTime: FirstTime;
+  mayName: OrganizationLimit;
 }
 
-/** `forbidden`: nothing is wrong with the event, but this key may not send it. */
-export type Enveloped = { event: WeirEvent } | { problems: Problem[]; forbidden?: true };
+export type Enveloped =
+  | { event: WeirEvent; /** Encoded. */ bytes: number }
+  | { problems: Problem[]; /** Nothing is wrong with the event, but this key may not send it. */ refused?: RefusedAs };
 
 /**
  * Makes a checked event of what was sent: a CloudEvent, a bare `{type, data}`, or one of seed 003's flat shapes. What
@@ -38,7 +42,8 @@ export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped
   return 'event' in enveloped ? enveloped : { ...enveloped, problems: enveloped.problems.map(named(sentAs)) };
 }
 
-const typeOfName = new Map(catalogue.flatMap(({ type }) => [[type.replace('io.weir.', ''), type] as const]));
+const open = catalogue.filter(({ reserved }) => !reserved);
+const typeOfName = new Map(open.map(({ type }) => [type.replace('io.weir.', ''), type]));
 
 /** `{type, data}` without an envelope. A name of the catalogue stands for its type: `pull` for `io.weir.pull`. */
 function bare(value: Record<string, unknown>): Record<string, unknown> {
@@ -63,15 +68,30 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
   const checked = checkEvent({ ...attributes, id, source, time }, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const { event } = checked;
-  if (!maySpeakFor(origin.key, event.source)) {
-    const allowed = [defaultSource(origin.key), ...origin.key.sources.map((prefix) => `${prefix}…`)].join(', ');
-    return { forbidden: true, problems: [{ field: 'source', message: `this key may only send as ${allowed}` }] };
-  }
   const bytes = encodeEvent(event).length;
   if (bytes > limits.eventBytes) {
     return { problems: [{ field: '', message: `is ${bytes} bytes; at most ${limits.eventBytes} are allowed` }] };
   }
-  return { event };
+  return refusal(event, origin) ?? { event, bytes };
+}
+
+/** What this key may not say, though the event is a good one. */
+function refusal(event: WeirEvent, { key, now, mayName }: Origin): Enveloped | undefined {
+  const because = (refused: RefusedAs, field: string, message: string) => ({ refused, problems: [{ field, message }] });
+  if (kindOf(event.type)?.reserved) return because('forbidden', 'type', 'is reserved: only Weir itself sends it');
+  if (!maySpeakFor(key, event.source)) {
+    const allowed = [defaultSource(key), ...key.sources.map((prefix) => `${prefix}…`)].join(', ');
+    return because('forbidden', 'source', `this key may only send as ${allowed}`);
+  }
+  const organization = organizationOf(event);
+  if (!mayCountFor(key, organization)) {
+    return because('forbidden', 'data.user', `this key may only send for ${key.organizations.join(', ')}`);
+  }
+  if (organization !== undefined && !mayName(key.name, organization, now)) {
+    const message = 'one organization too many from this key in this hour (INGEST_KEY_ORGANIZATIONS)';
+    return because('limited', 'data.user', message);
+  }
+  return undefined;
 }
 
 const WITH_DEPTH = new Set(['data', 'data_base64']);

@@ -3,7 +3,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 /** What ingest tells Prometheus. Labels come from the configuration and from fixed lists, never from an event. */
 export interface IngestMetrics {
   request(status: number, seconds: number): void;
-  event(key: string, result: 'confirmed' | 'spooled' | 'refused' | 'not_taken'): void;
+  event(key: string, result: 'confirmed' | 'spooled' | 'refused' | 'limited' | 'not_taken'): void;
 }
 
 export function ingestMetrics(registry: Registry): IngestMetrics {

@@ -1,6 +1,5 @@
 import type { Publisher } from '@weir/bus';
 import { problem } from '@weir/service';
-import type { ProblemDocument } from '@weir/service';
 import express from 'express';
 import type { ErrorRequestHandler, Express, Request, Response } from 'express';
 import type { Logger } from 'pino';
@@ -8,10 +7,16 @@ import { answerOf } from './answer';
 import type { Answer, Outcome } from './answer';
 import { ClientGone, lingerAfter, readBody } from './body';
 import type { FirstTime } from './first-time';
+import { hasName } from './certificate';
 import { BodyError, MEDIA_TYPES, readerFor } from './items';
 import { callerOf } from './keys';
-import type { ApiKey, Caller } from './keys';
+import type { ApiKey } from './keys';
 import type { IngestMetrics } from './metrics';
+import type { OrganizationLimit } from './organizations';
+import type { Quota, Wait } from './quota';
+import { METHOD_NOT_ALLOWED, notLetIn, tooMuch, wrongSignature } from './refusals';
+import { signatureProblem } from './signature';
+import type { Nonces, Signature } from './signature';
 import { takeAll } from './take';
 
 export interface Edge {
@@ -21,10 +26,12 @@ export interface Edge {
   publisher: Pick<Publisher, 'publishAll'>;
   /** Remembers the time of events that name none. */
   firstTime: FirstTime;
+  /** What one key may take from the others. */
+  quota: Quota;
+  mayName: OrganizationLimit;
+  nonces: Nonces;
   metrics: IngestMetrics;
   log: Logger;
-  /** Told of every outcome; readiness listens. */
-  onOutcomes?(outcomes: readonly Outcome[]): void;
 }
 
 /** The API: POST /events and nothing else. No CORS: a browser's page of another origin has no business here. */
@@ -51,41 +58,58 @@ export function ingestRoutes(edge: Edge): Express {
 
 async function takeEvents(edge: Edge, request: Request, response: Response): Promise<void> {
   if (request.method !== 'POST') return problem(response, METHOD_NOT_ALLOWED);
-  const caller = callerOf(request.headers, edge.keys);
-  if ('refused' in caller) return problem(response, REFUSALS[caller.refused]);
-  const { key } = caller;
+  const arrived = new Date();
+  const { headers } = request;
+  const hasCertificate = (name: string) => hasName(request.socket, name);
+  const caller = callerOf({ headers, hasCertificate, now: arrived }, edge.keys);
+  if ('refused' in caller) return problem(response, notLetIn(caller.refused));
+  const { key, signature } = caller;
+  const wait = edge.quota.wait(key);
+  if (wait) return refuseFor(wait);
 
-  const read = readerFor(request.headers['content-type']);
-  const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key']);
+  const read = readerFor(headers['content-type']);
+  const idempotencyKey = idempotencyKeyOf(headers['idempotency-key']);
   const body = await readBody(request, edge.limits.bodyBytes);
-  const sent = read(body, request.headers, edge.limits.events);
-  const outcomes = await takeAll(
-    sent.items,
-    { key, idempotencyKey, now: new Date(), firstTime: edge.firstTime },
-    edge.publisher,
-  );
+  if (signature) {
+    const wrong = signatureProblem({ key, signature, headers, idempotencyKey, body, now: arrived }, edge.nonces);
+    if (wrong) return problem(response, wrongSignature(wrong));
+  }
+  const sent = read(body, headers, edge.limits.events);
+  const counted = edge.quota.begin(key, { events: sent.items.length, bytes: body.length });
+  if (typeof counted !== 'function') return refuseFor(counted);
+  let outcomes: Outcome[] = [];
+  try {
+    outcomes = await takeAll(
+      sent.items,
+      { key, ...repeatable(signature, idempotencyKey, arrived), firstTime: edge.firstTime, mayName: edge.mayName },
+      edge.publisher,
+    );
+  } finally {
+    counted(spooledBytes(outcomes));
+  }
 
   for (const outcome of outcomes) edge.metrics.event(key.name, resultLabel(outcome));
-  edge.onOutcomes?.(outcomes);
-  const answer = answerOf(sent.kind, outcomes);
+  const answer = answerOf(sent.kind, outcomes, arrived);
   logAnswer(edge.log, key, answer, outcomes);
   response.status(answer.status).set(answer.headers).end(JSON.stringify(answer.body));
+
+  function refuseFor(limit: Wait): void {
+    edge.log.info({ key: key.name, limit: limit.limit }, 'a key has to wait');
+    problem(response, tooMuch(limit));
+  }
 }
 
-const METHOD_NOT_ALLOWED: ProblemDocument = {
-  status: 405,
-  title: 'Method not allowed',
-  detail: `Events are posted here, as ${MEDIA_TYPES.join(', ')}`,
-  headers: { allow: 'POST', 'accept-post': MEDIA_TYPES.join(', ') },
-};
+/** A signed request makes the same events whenever it comes: their ids and times rest on what was signed. */
+function repeatable(signature: Signature | undefined, idempotencyKey: string | undefined, arrived: Date) {
+  if (!signature) return { idempotencyKey, now: arrived };
+  // No Idempotency-Key has a space in it.
+  const identity = idempotencyKey ?? `nonce ${signature.nonce}`;
+  return { idempotencyKey: identity, now: new Date(signature.timestampSeconds * 1000) };
+}
 
-const HOW = 'send Authorization: Bearer <key>, with a key that INGEST_KEYS lists';
-const CHALLENGE = { 'www-authenticate': 'Bearer realm="weir ingest"' };
-const REFUSALS: Readonly<Record<Extract<Caller, { refused: string }>['refused'], ProblemDocument>> = {
-  missing: { status: 401, title: 'A key is missing', detail: `To post events, ${HOW}`, headers: CHALLENGE },
-  unknown: { status: 401, title: 'The key is not known', detail: `To post events, ${HOW}`, headers: CHALLENGE },
-  scope: { status: 403, title: 'Not allowed with this key', detail: 'The key lacks the scope ingest' },
-};
+function spooledBytes(outcomes: readonly Outcome[]): number {
+  return outcomes.reduce((sum, each) => sum + ('taken' in each && each.taken === 'spooled' ? each.bytes : 0), 0);
+}
 
 /** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a text, usually quoted. */
 function idempotencyKeyOf(header: string | string[] | undefined): string | undefined {
@@ -97,9 +121,10 @@ function idempotencyKeyOf(header: string | string[] | undefined): string | undef
   throw new BodyError(400, 'Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID');
 }
 
-function resultLabel(outcome: Outcome): 'confirmed' | 'spooled' | 'refused' | 'not_taken' {
+function resultLabel(outcome: Outcome): Parameters<IngestMetrics['event']>[1] {
   if ('taken' in outcome) return outcome.taken;
-  return 'problems' in outcome ? 'refused' : 'not_taken';
+  if (!('problems' in outcome)) return 'not_taken';
+  return outcome.refused === 'limited' ? 'limited' : 'refused';
 }
 
 function logAnswer(log: Logger, key: ApiKey, { status }: Answer, outcomes: readonly Outcome[]): void {
@@ -107,7 +132,8 @@ function logAnswer(log: Logger, key: ApiKey, { status }: Answer, outcomes: reado
   const [first] = outcomes;
   const id = first && 'id' in first ? first.id : undefined;
   const line = { key: key.name, status, events: outcomes.length, firstId: id };
-  if (status === 503) log.error(line, 'events could not be kept');
+  const lost = outcomes.find((outcome) => 'notTaken' in outcome);
+  if (lost) log.error({ ...line, reason: lost.notTaken }, 'events could not be kept');
   else if (refused) log.info({ ...line, problem: refused.problems[0] }, 'events were refused');
   else log.debug(line, 'events were taken');
 }

@@ -1,10 +1,14 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Tls } from './tls';
 
 /** How much of the process one client, or all of them together, can hold. */
 export interface ServerLimits {
   connections: number;
   /** For one whole request; its head has a third of that at most. */
   requestTimeoutMs: number;
+  /** With it the port speaks HTTPS, and nothing else. */
+  tls?: Tls | undefined;
 }
 
 const HEAD_TIMEOUT_MS = 10_000;
@@ -12,16 +16,17 @@ const HEAD_BYTES = 16 * 1024;
 
 /** An HTTP server that a slow or greedy client cannot wear out: Node's own limits are meant for trusted networks. */
 export function boundedServer(listener: RequestListener, limits: ServerLimits): Server {
-  const server = createServer(
-    {
-      headersTimeout: Math.min(HEAD_TIMEOUT_MS, limits.requestTimeoutMs),
-      requestTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: 1000,
-      keepAliveTimeout: 5000,
-      maxHeaderSize: HEAD_BYTES,
-    },
-    listener,
-  );
+  const headTimeoutMs = Math.min(HEAD_TIMEOUT_MS, limits.requestTimeoutMs);
+  const options = {
+    headersTimeout: headTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: 5000,
+    maxHeaderSize: HEAD_BYTES,
+  };
+  const server = limits.tls
+    ? createTlsServer({ ...options, ...limits.tls, handshakeTimeout: headTimeoutMs, minVersion: 'TLSv1.2' }, listener)
+    : createServer(options, listener);
   server.maxConnections = limits.connections;
   return server;
 }

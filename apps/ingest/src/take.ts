@@ -22,15 +22,15 @@ export async function takeAll(
     const line = items[index]?.line;
     const place = line === undefined ? {} : { line };
     if ('problems' in each) return { ...place, ...each };
-    const { id, source } = each.event;
-    const result = kept.get(each.event);
-    if (result?.status === 'fulfilled') return { ...place, id, source, taken: result.value };
+    const { event, bytes } = each;
+    const { id, source } = event;
+    const result = kept.get(event);
+    if (result?.status === 'fulfilled') return { ...place, id, source, bytes, taken: result.value };
     return { ...place, id, source, notTaken: reasonOf(result?.reason) };
   });
 }
 
 /** What an outsider may know of it: the whole message goes to the log, and may name paths. */
 function reasonOf(error: unknown): string {
-  const full = error instanceof SpoolError && error.message.startsWith('The spool is full');
-  return full ? 'The spool is full' : 'The spool cannot be written';
+  return error instanceof SpoolError ? error.reason : 'The event could not be kept';
 }

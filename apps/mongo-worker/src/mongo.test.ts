@@ -185,6 +185,12 @@ describe('retention', () => {
   });
 });
 
+/** The driver first finds its old connections dead; then it logs in anew. */
+async function untilRefused(write: () => Promise<unknown>): Promise<string> {
+  const first = await failureOf(write());
+  return /closed|ECONN|EPIPE/.test(first) ? failureOf(write()) : first;
+}
+
 describe('a store that is not there', () => {
   test('a wrong password is said so, without the password', async () => {
     const guarded = await startMongoStandIn({ user: 'weir', password: 'right' });
@@ -193,6 +199,18 @@ describe('a store that is not there', () => {
     const message = await failureOf(worker.connect());
     expect(message).toMatch(/127\.0\.0\.1:\d+ refuses the user or the password of MONGODB_URL/);
     expect(message).not.toMatch(/s3cret/);
+  });
+
+  test('a password that is changed while the worker runs is said so, too', async () => {
+    const first = await startMongoStandIn({ user: 'weir', password: 's3cret' });
+    const { worker } = await connectedWorker({ MONGODB_URL: first.url });
+    expect(await worker.write([pull()])).toEqual([]);
+    await first.stop();
+    const changed = await startMongoStandIn({ user: 'weir', password: 'another', port: first.port });
+    closing.push(() => changed.stop());
+    const refusal = await untilRefused(() => worker.write([pull()]) as Promise<unknown>);
+    expect(refusal).toMatch(/127\.0\.0\.1:\d+ refuses the user or the password of MONGODB_URL/);
+    expect(refusal).not.toMatch(/s3cret|another/);
   });
 
   test('a port where nobody listens fails in bounded time, with the address', async () => {
@@ -257,6 +275,20 @@ describe('a store that is not there', () => {
     await failureOf(worker.write(batch) as Promise<unknown>);
     expect(await worker.write(batch)).toEqual([]);
     expect(await admin.db('weir_fails').collection('events').countDocuments()).toBe(3);
+  });
+
+  test('a probe leaves nothing, fails while the store is gone, and succeeds when it is back', async () => {
+    const first = await startMongoStandIn();
+    const { worker } = await connectedWorker({ MONGODB_URL: first.url, MONGODB_DATABASE: 'weir_probe' });
+    await worker.probe?.();
+    await first.stop();
+    await failureOf(worker.probe?.() as Promise<unknown>);
+    const again = await startMongoStandIn({ port: first.port });
+    closing.push(() => again.stop());
+    await worker.probe?.();
+    const admin = await MongoClient.connect(again.url);
+    closing.unshift(() => admin.close());
+    expect(await admin.db('weir_probe').collection('events').countDocuments()).toBe(0);
   });
 
   test('a store that is full for now is tried again, not given up', async () => {

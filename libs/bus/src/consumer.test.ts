@@ -1,7 +1,7 @@
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { isolated, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
-import { createConsumer, declareTopology, queueOf, type Consumer, type Handle } from './index';
+import { createConsumer, declareOn, declareTopology, queueOf, type Consumer, type Handle } from './index';
 
 const log = pino({ level: 'silent' });
 const queue = queueOf('redis');
@@ -11,7 +11,15 @@ let channel: ConfirmChannel;
 let consumer: Consumer | undefined;
 
 const consume = (handle: Handle, maxEvents = 10) =>
-  (consumer = createConsumer({ url: place.url, worker: 'redis', log, maxEvents, maxAgeMs: 5, handle }));
+  (consumer = createConsumer({
+    url: place.url,
+    worker: 'redis',
+    log,
+    maxEvents,
+    maxAgeMs: 5,
+    prepare: declareOn,
+    handle,
+  }));
 
 async function send(from: number, to: number): Promise<void> {
   for (let n = from; n < to; n += 1) channel.publish('', queue, Buffer.from(String(n)), { persistent: true });
@@ -96,6 +104,53 @@ test('a queue that is deleted under the consumer is declared and consumed anew',
   });
   await send(7, 8);
   await until(() => seen.includes('7'));
+});
+
+test('a message that is held is not acknowledged with its batch, nor with later ones', async () => {
+  await send(0, 25);
+  const seen: number[] = [];
+  consume(async (batch) => {
+    seen.push(...batch.map(({ content }) => Number(content)));
+    const held = batch.filter(({ content }) => [5, 15].includes(Number(content)) && seen.length <= 25);
+    return new Map(held.map((message) => [message, new Promise<void>(() => {})]));
+  });
+  await until(() => seen.length === 25);
+  expect(consumer?.oldestSince()).toBeGreaterThan(0);
+  consumer?.reset('so that the broker delivers again what it has no acknowledgement for');
+  await until(() => seen.length === 27);
+  expect(seen.slice(25)).toEqual([5, 15]);
+});
+
+test('and it is, when its promise resolves', async () => {
+  await send(0, 25);
+  const release: (() => void)[] = [];
+  let seen = 0;
+  consume(async (batch) => {
+    seen += batch.length;
+    const held = batch.filter(({ content }) => Number(content) % 10 === 5);
+    return new Map(held.map((message) => [message, new Promise<void>((resolve) => release.push(resolve))]));
+  });
+  await until(() => seen === 25);
+  await until(() => release.length === 2);
+  for (const done of release) done();
+  await until(() => consumer?.oldestSince() === undefined);
+  await consumer?.close();
+  expect((await channel.checkQueue(queue)).messageCount).toBe(0);
+});
+
+test('a message whose holding fails is delivered again', async () => {
+  await send(0, 10);
+  const seen: string[] = [];
+  let failures = 1;
+  consume(async (batch) => {
+    seen.push(...batch.map(({ content }) => content.toString()));
+    const bad = batch.filter(({ content }) => content.toString() === '3' && failures-- > 0);
+    return new Map(bad.map((message) => [message, Promise.reject(new Error('cannot be parked'))]));
+  });
+  await until(() => seen.filter((body) => body === '3').length === 2);
+  await until(() => consumer?.oldestSince() === undefined);
+  await consumer?.close();
+  expect((await channel.checkQueue(queue)).messageCount).toBe(0);
 });
 
 test('a batch that fails while closing is given back, and the consumer does not come back', async () => {

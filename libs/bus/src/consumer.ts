@@ -1,15 +1,29 @@
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
+import { createAcknowledging } from './acknowledge';
 import { keepConnected } from './link';
 import { withTimeout } from './timeout';
-import { declareTopology, queueOf, workersWith } from './topology';
+import { queueOf } from './topology';
 
-/** What the consumer hands on: the messages of one batch, oldest first. */
-export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal) => Promise<void>;
+/**
+ * Does what is to be done with the messages of one batch, oldest first. Resolves when they may be acknowledged, with
+ * those that may not be yet: each is acknowledged for itself when its promise resolves.
+ *
+ * When it rejects, or one of those promises does, the connection is given up and the broker delivers again. `signal`
+ * aborts when the batch can no longer be acknowledged (connection lost, closing): what is still undone may be dropped.
+ */
+export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal) => Promise<Held | void>;
+export type Held = ReadonlyMap<ConsumeMessage, Promise<void>>;
 
 export interface Consumer {
   /** True while consuming; otherwise why not. A connection without a consumer is not ready. */
   state(): true | string;
+  /** When the last message came, on the monotonic clock in milliseconds; 0 before the first. */
+  lastMessageAt(): number;
+  /** Since when the oldest message that is not acknowledged yet has been here, likewise; undefined when there is none. */
+  oldestSince(): number | undefined;
+  /** Consumes anew, on a new connection. */
+  reset(reason: string): void;
   /** Stops taking, waits some seconds for the batches in hand, gives the rest back to the queue. */
   close(): Promise<void>;
 }
@@ -22,11 +36,8 @@ export interface ConsumerOptions {
   maxEvents: number;
   /** … or when its first event has waited this long, milliseconds. While batches are in hand the next one gathers. */
   maxAgeMs: number;
-  /**
-   * Resolves when every message of the batch may be acknowledged; the consumer then acknowledges them with one
-   * `ack`. When it rejects, the connection is given up and the broker delivers again. `signal` aborts when the batch
-   * can no longer be acknowledged (connection lost, closing): what is still undone may be dropped.
-   */
+  /** Declares the queue; runs on every new connection. */
+  prepare(connection: ChannelModel): Promise<unknown>;
   handle: Handle;
 }
 
@@ -39,16 +50,19 @@ const IN_HAND_TIMEOUT_MS = 8000;
 
 /** Consumes a worker's queue in batches, for ever. Batches are acknowledged in the order in which they came. */
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { url, worker, log, maxEvents, maxAgeMs, handle } = options;
+  const { url, worker, log, maxEvents, maxAgeMs, prepare, handle } = options;
   let current: Consuming | undefined;
   let closing = false;
+  let lastMessageAt = 0;
   const link = keepConnected({
     url,
     log,
     name: `${worker} worker`,
     async setup(connection, lost) {
+      await prepare(connection);
       const channel = await connection.createChannel();
-      const consuming = createConsuming({ channel, handle, maxEvents, maxAgeMs, lost });
+      const came = () => (lastMessageAt = performance.now());
+      const consuming = createConsuming({ channel, handle, maxEvents, maxAgeMs, lost, came });
       current = consuming;
       channel.on('error', (error: Error) => log.warn({ reason: error.message }, 'the consuming channel failed'));
       channel.on('close', () => {
@@ -56,7 +70,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         if (!closing) lost('the consuming channel closed');
       });
       connection.on('close', () => consuming.abandon());
-      await declareTopology(channel, workersWith(worker));
       // What is in hand and one batch gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
       await channel.prefetch((IN_HAND + 1) * maxEvents, false);
       await consuming.start(queueOf(worker));
@@ -64,6 +77,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   });
   return {
     state: () => link.state(),
+    lastMessageAt: () => lastMessageAt,
+    oldestSince: () => current?.oldestSince(),
+    reset: (reason) => link.reset(reason),
     async close() {
       closing = true;
       await current?.stop();
@@ -74,6 +90,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
 interface Consuming {
   start(queue: string): Promise<void>;
+  oldestSince(): number | undefined;
   /** Graceful: cancel, finish the batch in hand, close the channel. */
   stop(): Promise<void>;
   /** The channel is gone: nothing that came on it can be acknowledged any more. */
@@ -87,12 +104,17 @@ function createConsuming(options: {
   maxEvents: number;
   maxAgeMs: number;
   lost: (reason: string) => void;
+  came: () => number;
 }): Consuming {
-  const { channel, handle, maxEvents, maxAgeMs, lost } = options;
+  const { channel, handle, maxEvents, maxAgeMs, lost, came } = options;
   const aborter = new AbortController();
+  const acknowledging = createAcknowledging(channel);
   let gathering: ConsumeMessage[] = [];
+  let gatheringSince = 0;
   let timer: NodeJS.Timeout | undefined;
-  const inHand = new Set<Promise<void>>();
+  /** Everything that is not acknowledged yet, and since when it has been here: batches and held messages. */
+  const inHand = new Map<Promise<void>, number>();
+  let batches = 0;
   let acknowledged: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let tag = '';
@@ -100,6 +122,8 @@ function createConsuming(options: {
   const take = (message: ConsumeMessage | null): void => {
     if (!message) return lost('the broker cancelled the consumer'); // queue deleted, node lost: consume anew
     if (stopping) return;
+    const now = came();
+    if (gathering.length === 0) gatheringSince = now;
     gathering.push(message);
     if (gathering.length >= maxEvents) next();
     else timer ??= setTimeout(next, maxAgeMs);
@@ -108,12 +132,39 @@ function createConsuming(options: {
   const next = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (inHand.size === IN_HAND || gathering.length === 0 || aborter.signal.aborted || stopping) return;
+    if (batches === IN_HAND || gathering.length === 0 || aborter.signal.aborted || stopping) return;
+    const since = gatheringSince;
     const batch = gathering.splice(0, maxEvents);
-    const handled = handle(batch, aborter.signal);
+    gatheringSince = performance.now();
+    batches += 1;
+    const handled = handle(batch, aborter.signal).then((given) => {
+      const held: Held = given ?? new Map();
+      for (const done of held.values()) done.catch(() => {}); // nobody may be left to hear of it
+      return held;
+    });
     // In order, and nothing behind a batch that failed: one `ack` stands for everything up to its message.
-    acknowledged = Promise.all([acknowledged, handled]).then(() => acknowledge(batch));
-    const done = acknowledged
+    const mine = Promise.all([acknowledged, handled]).then(([, held]) => acknowledge(batch, since, held));
+    acknowledged = mine;
+    keepInHand(mine, since, () => {
+      batches -= 1;
+      next(); // what gathered meanwhile has waited long enough
+    });
+  };
+
+  const acknowledge = (batch: readonly ConsumeMessage[], since: number, held: Held): void => {
+    if (aborter.signal.aborted) return;
+    acknowledging.acknowledge(batch, held);
+    for (const [message, done] of held) {
+      keepInHand(
+        done.then(() => void (aborter.signal.aborted || acknowledging.release(message))),
+        since,
+      );
+    }
+  };
+
+  /** Counts as in hand until it is done; when it fails, everything that is not acknowledged is to come again. */
+  const keepInHand = (work: Promise<void>, since: number, then = () => {}): void => {
+    const done = work
       .catch((error: unknown) => {
         if (aborter.signal.aborted || stopping) return;
         lost(`a batch failed: ${(error as Error).message}`);
@@ -121,14 +172,14 @@ function createConsuming(options: {
       })
       .then(() => {
         inHand.delete(done);
-        next(); // what gathered meanwhile has waited long enough
+        then();
       });
-    inHand.add(done);
+    inHand.set(done, since);
   };
 
-  const acknowledge = (batch: readonly ConsumeMessage[]): void => {
-    const last = batch.at(-1);
-    if (last && !aborter.signal.aborted) channel.ack(last, true);
+  /** A batch that is done may leave held messages in hand. */
+  const emptyHanded = async (): Promise<void> => {
+    while (inHand.size > 0 && !aborter.signal.aborted) await Promise.all(inHand.keys());
   };
 
   const abandon = (): void => {
@@ -141,11 +192,16 @@ function createConsuming(options: {
     async start(queue) {
       tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
     },
+    oldestSince() {
+      if (aborter.signal.aborted) return undefined;
+      const since = [...inHand.values(), ...(gathering.length > 0 ? [gatheringSince] : [])];
+      return since.length > 0 ? Math.min(...since) : undefined;
+    },
     async stop() {
       stopping = true;
       clearTimeout(timer);
       await withTimeout(channel.cancel(tag), STOP_TIMEOUT_MS).catch(() => {});
-      await withTimeout(Promise.all(inHand), IN_HAND_TIMEOUT_MS).catch(() => {});
+      await withTimeout(emptyHanded(), IN_HAND_TIMEOUT_MS).catch(() => {});
       abandon(); // closing the channel gives back what is left
       await withTimeout(channel.close(), STOP_TIMEOUT_MS).catch(() => {});
     },

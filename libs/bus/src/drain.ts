@@ -17,25 +17,31 @@ export interface DrainOptions {
   spool(): Spool | undefined;
   /** Whether the broker takes events. */
   canSend(): boolean;
-  /** Resolves when so many more events fit into the publisher's window, or cannot be sent any more. */
-  room(events: number): Promise<void>;
   /** Resolves with whether the broker confirmed it. */
   send(body: Buffer): Promise<boolean>;
-  /** How many events are sent at once: a small part of the window, so that live events are not starved. */
-  partEvents: number;
+  /** What is sent at once, one event at least. The next part follows when all of this one is confirmed. */
+  part: { events: number; bytes: number };
+  /** The broker has refused for a while: perhaps only on this connection. */
+  keepsRefusing(): void;
   log: Logger;
 }
 
 /** A queue that is full refuses for long, and all others get the same events again with every attempt. */
 const RETRY = { initialMs: 1000, maxMs: 60_000 };
+/**
+ * RabbitMQ 3.10 goes on refusing on a channel when the limit of a full quorum queue has been lifted; on a new one it
+ * takes events (libs/bus publisher-faults.test.ts). So a new one is made after so many refusals in a row.
+ */
+const RENEW_AFTER = 3;
 
-export function createDrain({ spool, canSend, room, send, partEvents, log }: DrainOptions): Drain {
+export function createDrain({ spool, canSend, send, part: most, keepsRefusing, log }: DrainOptions): Drain {
   /** What of the oldest segment has not been confirmed yet; kept between attempts. */
   let rest: { segment: Segment; payloads: Buffer[] } | undefined;
   let running: Promise<void> | undefined;
   let waiting: NodeJS.Timeout | undefined;
   let refusals = 0;
   let stopped = false;
+  let again = false;
 
   const sendsOn = () => canSend() && !stopped;
 
@@ -58,15 +64,24 @@ export function createDrain({ spool, canSend, room, send, partEvents, log }: Dra
 
   /** False when it has to end here: nothing can be sent any more, or the broker refuses. */
   const sendPart = async (from: { payloads: Buffer[] }): Promise<boolean> => {
-    const part = from.payloads.slice(0, partEvents);
-    await room(part.length);
+    const part = from.payloads.slice(0, lengthOfPart(from.payloads));
     if (!sendsOn()) return false;
     const confirmed = await Promise.all(part.map(send));
     const refused = part.filter((_, at) => !confirmed[at]);
     from.payloads = [...refused, ...from.payloads.slice(part.length)];
-    if (refused.length > 0 && sendsOn()) later();
+    if (refused.length > 0 && sendsOn()) {
+      later();
+      if (refusals % RENEW_AFTER === 0) keepsRefusing();
+    }
     if (refused.length === 0) refusals = 0;
     return refused.length === 0;
+  };
+
+  const lengthOfPart = (payloads: readonly Buffer[]): number => {
+    let bytes = payloads[0]?.length ?? 0;
+    let length = 1;
+    while (length < most.events && (bytes += payloads[length]?.length ?? Infinity) <= most.bytes) length += 1;
+    return length;
   };
 
   const later = (): void => {
@@ -79,13 +94,18 @@ export function createDrain({ spool, canSend, room, send, partEvents, log }: Dra
     clearTimeout(waiting);
     waiting = undefined;
     const from = spool();
+    if (running) again = true; // it may have looked just before that came for which it is woken
     if (running || !from || !sendsOn()) return;
+    again = false;
     running = drain(from)
       .catch((error: unknown) => {
         log.error({ err: error }, 'the spool could not be drained');
         if (!stopped) later();
       })
-      .finally(() => (running = undefined));
+      .finally(() => {
+        running = undefined;
+        if (again && !waiting) wakeNow();
+      });
   };
 
   return {

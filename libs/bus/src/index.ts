@@ -1,14 +1,32 @@
 export { createPublisher } from './publisher';
 export type { Published, Publisher, PublisherOptions } from './publisher';
-export { SpoolError } from './spool';
+export { SpoolError } from './spool-error';
 export { createConsumer } from './consumer';
-export type { Consumer, ConsumerOptions, Handle } from './consumer';
-export { createParker } from './parker';
-export type { DeadLetter, Parker } from './parker';
+export type { Consumer, ConsumerOptions, Handle, Held } from './consumer';
+export { createSender } from './sender';
+export type { Outgoing, Sender, SenderOptions } from './sender';
+export { park } from './parker';
+export type { DeadLetter, Parkable } from './parker';
+export { answerTo, createAnswering, createCanary } from './canary';
+export type { Answer, Canary, CanaryOptions } from './canary';
+export { createAudit } from './audit';
+export type { Audit, AuditOptions, Depth, HistoryWatch, Look, Missing } from './audit';
+export { MismatchError } from './mismatch';
 export { messageOptions } from './message';
 export { keepConnected } from './link';
 export type { Link, LinkOptions } from './link';
-export { deadQueueOf, declareTopology, EXCHANGE, HISTORY, queueOf, topology, UNROUTED, WORKERS } from './topology';
+export {
+  deadQueueOf,
+  declareOn,
+  declareTopology,
+  EXCHANGE,
+  HISTORY,
+  isOptional,
+  queueOf,
+  topology,
+  UNROUTED,
+  WORKERS,
+} from './topology';
 export type { QueueDeclaration, Topology } from './topology';
 export { CANARY, openHistory } from './history';
 export type { History, HistoryBatch, HistoryEvent, HistoryReader } from './history';

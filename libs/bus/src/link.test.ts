@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { isolated, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
-import { createConsumer, createParker, keepConnected } from './index';
+import { createConsumer, createSender, declareOn, keepConnected } from './index';
 
 const log = pino({ level: 'silent' });
 let place: Isolated;
@@ -108,10 +108,10 @@ test('a set-up that hangs does not keep the link from closing', async () => {
   await hanging.close();
 }, 5000);
 
-test('a consumer and a parker whose broker has fallen silent close', async () => {
-  const consumer = createConsumer({ url: broker.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, handle: async () => {} }); // prettier-ignore
-  const parker = createParker({ url: broker.url, log, name: 'redis' });
+test('a consumer and a sender whose broker has fallen silent close', async () => {
+  const consumer = createConsumer({ url: broker.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, prepare: declareOn, handle: async () => {} }); // prettier-ignore
+  const sender = createSender({ url: broker.url, log, name: 'redis', prepare: declareOn });
   await until(() => consumer.state() === true);
   broker.freeze();
-  await Promise.all([consumer.close(), parker.close()]);
+  await Promise.all([consumer.close(), sender.close()]);
 }, 9000);

@@ -1,17 +1,17 @@
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { isolated, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
-import { createParker, deadQueueOf, declareTopology, type Parker } from './index';
+import { createSender, deadQueueOf, declareOn, park, type Sender } from './index';
 
 const queue = deadQueueOf('redis');
 const letter = { worker: 'redis', reason: 'invalid event', error: 'is not JSON' };
 let place: Isolated;
 let connection: ChannelModel;
 let channel: Channel;
-let parker: Parker;
+let sender: Sender;
 
 const parked = (n: number) =>
-  until(() => parker.park({ body: Buffer.from(`event ${n}`), messageId: String(n) }, letter).then(() => true));
+  until(() => park(sender, { body: Buffer.from(`event ${n}`), messageId: String(n) }, letter).then(() => true));
 
 async function take(): Promise<string[]> {
   const bodies: string[] = [];
@@ -24,11 +24,11 @@ beforeAll(async () => {
   place = await isolated.amqp();
   connection = await connect(place.url);
   channel = await connection.createChannel();
-  await declareTopology(channel);
-  parker = createParker({ url: place.url, log: pino({ level: 'silent' }), name: 'redis' });
+  sender = createSender({ url: place.url, log: pino({ level: 'silent' }), name: 'redis', prepare: declareOn });
+  await until(() => sender.state() === true);
 }, 60_000);
 afterAll(async () => {
-  await parker.close();
+  await sender.close();
   await connection.close();
   await place.remove();
 });

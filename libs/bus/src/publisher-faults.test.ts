@@ -103,6 +103,29 @@ test('a queue that refuses sends events to the spool; what it takes later is not
   await broker.evaluate('rabbit_policy:delete(<<"/">>, <<"full">>, <<"test">>).');
 });
 
+test('a broker that refuses is not relied on: whether events are taken is then a matter of the spool', async () => {
+  open({ spoolBytes: 300_000 });
+  await ready();
+  await broker.evaluate(
+    'rabbit_policy:set(<<"/">>, <<"full">>, <<"^weir.mongo$">>, [{<<"max-length">>, 10}], 0, <<"queues">>, <<"test">>).',
+  );
+  const large = (n: number) =>
+    Array.from({ length: n }, () =>
+      createEvent('io.weir.pull', { repository: 'a/b', note: 'x'.repeat(60_000) }, { source: 'faults-test' }),
+    );
+  await until(async () => (await outcomes(large(16))).includes('refused'));
+  expect(publisher.ready()).toBe(true);
+  expect(publisher.accepting()).toBe('The spool is full');
+  // A limit that goes while the queue is over it: 3.10 never tells that channel that there is room again.
+  await broker.evaluate('rabbit_policy:delete(<<"/">>, <<"full">>, <<"test">>).');
+  await take(queueOf('mongo'));
+  await drained();
+  await ready();
+  expect(await outcomes(pulls(1))).toEqual(['confirmed']);
+  expect(publisher.accepting()).toBe(true);
+  await take();
+});
+
 test('a spool that is taken, or cannot be opened for another reason, is opened as soon as it can be', async () => {
   const other = await openSpool({ dir: spoolDir, maxBytes: 1024, log });
   open({ url: 'amqp://127.0.0.1:1' });

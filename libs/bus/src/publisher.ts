@@ -1,5 +1,3 @@
-import { EventEmitter, once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ConfirmChannel, Options } from 'amqplib';
 import { encodeEvent, type WeirEvent } from '@weir/events';
 import type { Logger } from 'pino';
@@ -7,8 +5,10 @@ import type { Registry } from 'prom-client';
 import { createDrain } from './drain';
 import { keepConnected } from './link';
 import { messageOptions, messageOptionsOf } from './message';
-import { publisherMetrics } from './publisher-metrics';
-import { openSpool, SpoolError, type Spool } from './spool';
+import { publisherMetrics, type PublisherDepth, type PublisherState } from './publisher-metrics';
+import { createWindow, type Window } from './publisher-window';
+import { openSpool, type Spool } from './spool';
+import { SpoolError, spoolErrorOf } from './spool-error';
 import { withTimeout } from './timeout';
 import { declareTopology, EXCHANGE } from './topology';
 
@@ -28,9 +28,11 @@ export interface Publisher {
   publishAll(events: readonly WeirEvent[]): Promise<PromiseSettledResult<Published>[]>;
   /** True when events can be taken durably and go straight to the broker; otherwise what is wrong. */
   ready(): true | string;
-  /** True when an event would be taken durably now, by the broker or by the spool; otherwise why not. */
+  /** True when an event would be taken durably now, by the broker or by the spool; otherwise why not, without paths. */
   accepting(): true | string;
-  depth(): { inFlight: number; spooledEvents: number; spooledBytes: number };
+  /** True when the spool's directory is this process's; otherwise why not, for the operator: with the path. */
+  owning(): true | string;
+  depth(): PublisherDepth;
   /** Waits a few seconds for what is in flight, spools the rest, then lets go of broker and spool. */
   close(): Promise<void>;
 }
@@ -44,6 +46,8 @@ export interface PublisherOptions {
   metrics: Registry;
   /** Unconfirmed events at most; beyond it events go to the spool, so that memory stays bounded. */
   window?: number;
+  /** What those may measure together, bytes. */
+  windowBytes?: number;
   /** How long a confirm may take before the event goes to the spool as well, milliseconds. */
   confirmTimeoutMs?: number;
   /** The spool's quota, bytes. */
@@ -52,14 +56,17 @@ export interface PublisherOptions {
   name?: string;
 }
 
-interface InFlight {
-  /** Of the monotonic clock, milliseconds. */
-  sentAt: number;
-  settle(confirmed: boolean): void;
-}
-
 const SWEEP_MS = 1000;
-const DRAIN_EVENTS = 500;
+/**
+ * The part of the window that is the spool's: live events have all the rest, and cannot take this one. It is sent and
+ * confirmed as a whole, before the next; small in bytes, for a live event may stand behind it on the connection.
+ */
+const DRAIN_SHARE = 1 / 8;
+const DRAIN_BYTES = 1024 ** 2;
+/** What waits for a spool that is still being opened at most, bytes. */
+const OPENING_BYTES = 64 * 1024 ** 2;
+/** How long a broker that did not confirm an event is not relied on by `accepting`. */
+const DISTRUST_MS = 30_000;
 /** A spool that another process still holds, or a disk that is full, is tried again. */
 const SPOOL_RETRY_MS = 2000;
 /** How long closing waits for confirms before it spools what is in flight; all of it must fit a grace period. */
@@ -68,25 +75,32 @@ const GOODBYE_MS = 2000;
 
 /** Connects in the background; never throws for a broker that is missing. */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { url, spoolDir, log, metrics, window = 4096, confirmTimeoutMs = 10_000, spoolBytes = 1024 ** 3 } = options;
-  const counted = publisherMetrics(metrics, () => depth());
-  const inFlight = new Set<InFlight>();
-  const settled = new EventEmitter();
+  const { url, spoolDir, log, metrics, window = 4096, windowBytes = 32 * 1024 ** 2 } = options;
+  const { confirmTimeoutMs = 10_000, spoolBytes = 1024 ** 3 } = options;
+  const counted = publisherMetrics(metrics, spoolBytes, () => state());
+  const drainEvents = Math.max(1, Math.floor(window * DRAIN_SHARE));
+  const drainBytes = Math.min(DRAIN_BYTES, windowBytes * DRAIN_SHARE);
+  const live = createWindow({ events: Math.max(1, window - drainEvents), bytes: windowBytes - drainBytes });
+  const drained = createWindow({ events: drainEvents, bytes: drainBytes });
   let channel: ConfirmChannel | undefined;
   let blocked = false;
   let closing = false;
+  let refusedAt = -Infinity;
 
   let spool: Spool | undefined;
-  let spoolProblem = 'the spool is not open yet';
+  let spoolProblem = new SpoolError('the spool is not open yet', 'The spool is not open yet');
   let reopening: NodeJS.Timeout | undefined;
+  let waitingBytes = 0;
   const tryToOpenSpool = async (): Promise<void> => {
     try {
-      spool = await openSpool({ dir: spoolDir, maxBytes: spoolBytes, log });
+      const onDamage = (places: number) => counted.damaged.inc(places);
+      spool = await openSpool({ dir: spoolDir, maxBytes: spoolBytes, log, onDamage });
       drain.wakeNow();
     } catch (error) {
-      const reason = (error as Error).message;
-      if (reason !== spoolProblem) log.error({ reason }, 'the spool cannot be used: trying again');
-      spoolProblem = reason;
+      const problem = spoolErrorOf(error);
+      const reason = problem.message;
+      if (reason !== spoolProblem.message) log.error({ reason }, 'the spool cannot be used: trying again');
+      spoolProblem = problem;
       if (!closing) reopening = setTimeout(() => void (opening = tryToOpenSpool()), SPOOL_RETRY_MS).unref();
     }
   };
@@ -103,6 +117,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       });
       connection.on('unblocked', () => {
         blocked = false;
+        refusedAt = -Infinity;
         drain.wakeNow();
       });
       // A channel of its own: a refused declaration (406) must not take confirms with it (reference A.3, L14).
@@ -117,40 +132,36 @@ export function createPublisher(options: PublisherOptions): Publisher {
         if (!closing) lost('the publishing channel closed');
       });
       blocked = false;
+      refusedAt = -Infinity;
       channel = opened;
       drain.wakeNow();
     },
   });
 
   /** Sends one body; resolves with whether the broker confirmed it. Never rejects, always settles. */
-  const send = (body: Buffer, options: Options.Publish): Promise<boolean> =>
+  const send = (body: Buffer, properties: Options.Publish, through: Window): Promise<boolean> =>
     new Promise((resolve) => {
-      const entry: InFlight = {
-        sentAt: performance.now(),
-        settle(confirmed) {
-          if (!inFlight.delete(entry)) return; // a late confirm of what has been given up
-          settled.emit('settled');
-          resolve(confirmed);
-        },
-      };
-      inFlight.add(entry);
+      const settle = through.enter(body.length, (confirmed) => {
+        refusedAt = confirmed ? -Infinity : performance.now();
+        resolve(confirmed);
+      });
       try {
-        if (!channel) return entry.settle(false);
-        channel.publish(EXCHANGE, '', body, options, (error: unknown) => entry.settle(!error));
+        if (!channel) return settle(false);
+        channel.publish(EXCHANGE, '', body, properties, (error: unknown) => settle(!error));
       } catch {
-        entry.settle(false); // the channel closed under us
+        settle(false); // the channel closed under us
       }
     });
 
   /** What is in flight counts as not confirmed: it goes to the spool, and again with the same identity. */
   const giveUpInFlight = (): void => {
-    for (const entry of [...inFlight]) entry.settle(false);
+    live.giveUp();
+    drained.giveUp();
   };
 
   const sweep = setInterval(() => {
-    const [oldest] = inFlight; // insertion order: the first is the oldest
-    if (!oldest || performance.now() - oldest.sentAt < confirmTimeoutMs) return;
-    log.warn({ inFlight: inFlight.size, confirmTimeoutMs }, 'confirms are late: spooling');
+    if (Math.max(live.oldestMs(), drained.oldestMs()) < confirmTimeoutMs) return;
+    log.warn({ inFlight: state().inFlight, confirmTimeoutMs }, 'confirms are late: spooling');
     channel = undefined;
     giveUpInFlight();
     link.reset('confirms are late');
@@ -158,17 +169,26 @@ export function createPublisher(options: PublisherOptions): Publisher {
   sweep.unref();
 
   const toSpool = async (body: Buffer): Promise<Published> => {
-    if (!spool) await opening;
-    if (!spool) throw new SpoolError(spoolProblem);
+    if (!spool) await untilOpened(body.length);
+    if (!spool) throw spoolProblem;
     await spool.append(body);
     counted.spooled.inc();
     drain.wake();
     return 'spooled';
   };
 
+  const untilOpened = async (bytes: number): Promise<void> => {
+    if (waitingBytes + bytes > OPENING_BYTES)
+      throw new SpoolError('the disk does not keep up', 'The disk does not keep up');
+    waitingBytes += bytes;
+    await opening;
+    waitingBytes -= bytes;
+  };
+
   const publish = async (event: WeirEvent): Promise<Published> => {
     const body = encodeEvent(event);
-    if (channel && !blocked && !closing && inFlight.size < window && (await send(body, messageOptions(event)))) {
+    const straight = channel && !blocked && !closing && live.fits(body.length);
+    if (straight && (await send(body, messageOptions(event), live))) {
       counted.confirmed.inc();
       return 'confirmed';
     }
@@ -182,32 +202,40 @@ export function createPublisher(options: PublisherOptions): Publisher {
     log,
     spool: () => spool,
     canSend: () => channel !== undefined && !blocked,
-    async room(events) {
-      while (channel && !closing && inFlight.size + events > window) await once(settled, 'settled');
-    },
-    send: (body) => send(body, messageOptionsOf(body)),
-    partEvents: Math.max(1, Math.min(DRAIN_EVENTS, Math.floor(window / 2))),
+    send: (body) => send(body, messageOptionsOf(body), drained),
+    part: { events: drainEvents, bytes: drainBytes },
+    keepsRefusing: () => link.reset('the broker keeps refusing events'),
   });
   let opening = tryToOpenSpool();
 
-  const depth = () => {
-    const spooled = spool?.depth() ?? { events: 0, bytes: 0 };
-    return { inFlight: inFlight.size, spooledEvents: spooled.events, spooledBytes: spooled.bytes };
+  const state = (): PublisherState => {
+    const { events, bytes, since } = spool?.depth() ?? { events: 0, bytes: 0, since: undefined };
+    return {
+      inFlight: live.events() + drained.events(),
+      spooledEvents: events,
+      spooledBytes: bytes,
+      spoolIsOpen: spool !== undefined,
+      oldestSpooledSeconds: since === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000),
+    };
   };
 
   return {
     publish,
     publishAll: (events) => Promise.allSettled(events.map(publish)),
-    depth,
+    depth: state,
     ready: () => (link.state() !== true ? link.state() : blocked ? 'the broker blocks publishers' : true),
-    accepting: () => (spool || (channel && !blocked) ? true : spoolProblem),
+    accepting() {
+      const reliable = channel && !blocked && performance.now() - refusedAt > DISTRUST_MS;
+      return reliable || (spool ? spool.state() : spoolProblem.reason);
+    },
+    owning: () => (spool ? true : spoolProblem.message),
     async close() {
       closing = true;
-      const drained = drain.stop();
+      const stopped = drain.stop();
       const deadline = performance.now() + CLOSE_MS;
-      while (inFlight.size > 0 && performance.now() < deadline) await pause(10);
+      for (const each of [live, drained]) await each.empty(Math.max(0, deadline - performance.now()));
       giveUpInFlight();
-      await drained;
+      await stopped;
       clearInterval(sweep);
       // Closing the connection overtakes what the channel still writes: the channel first (reference A.3, L1).
       const last = channel;

@@ -2,6 +2,7 @@ import { link, readFile, readlink, stat, unlink, writeFile } from 'node:fs/promi
 import { connect, createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SpoolError } from './spool-error';
 
 interface Owner {
   pid: number;
@@ -20,7 +21,7 @@ const LOOK_AGAIN_MS = 100;
  * Makes this process the only owner of a spool directory; resolves with the way to give it back. A lock whose
  * process is gone (killed, machine restarted) is taken over.
  *
- * @throws Error naming the process that holds it.
+ * @throws SpoolError naming the process that holds it.
  */
 export async function lockDirectory(dir: string): Promise<() => Promise<void>> {
   const path = join(dir, 'lock');
@@ -29,7 +30,7 @@ export async function lockDirectory(dir: string): Promise<() => Promise<void>> {
   const self: Owner = { pid: process.pid, started: await startOf(process.pid), where: await whereAmI() };
   if (closeDoor) self.socket = basename(`${mine}.sock`);
   try {
-    await writeFile(mine, JSON.stringify(self), { mode: 0o600 });
+    await writeFile(mine, JSON.stringify(self), { mode: 0o600, flag: 'wx' });
     await takeLock(dir, path, mine, self.where);
   } catch (error) {
     closeDoor?.();
@@ -58,9 +59,14 @@ async function takeLock(dir: string, path: string, mine: string, where: string):
     }
     const owner = await readOwner(path);
     if (owner && (await isAlive(dir, owner, where))) {
-      throw new Error(`The spool ${dir} is in use by process ${owner.pid}: give each process its own SPOOL_DIR`);
+      throw new SpoolError(
+        `The spool ${dir} is in use by process ${owner.pid}: give each process its own SPOOL_DIR`,
+        'The spool is in use by another process',
+      );
     }
-    await unlink(path).catch(() => {});
+    await unlink(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error; // another one has taken it over at this moment
+    });
     if (owner?.socket) await unlink(join(dir, owner.socket)).catch(() => {});
     tookOver = true;
   }
@@ -93,7 +99,9 @@ async function answers(path: string): Promise<boolean> {
 
 async function readOwner(path: string): Promise<Owner | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Owner;
+    const owner = JSON.parse(await readFile(path, 'utf8')) as Owner;
+    // Whoever wrote it: a name in this directory and no other.
+    return { ...owner, ...(owner.socket && { socket: basename(String(owner.socket)) }) };
   } catch {
     return undefined; // unreadable: nobody's
   }

@@ -1,20 +1,23 @@
-import { constants } from 'node:fs';
-import { copyFile, readdir, readFile, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
+import { limits } from '@weir/events';
 import type { Logger } from 'pino';
-import { createFile, makeDirectory, syncDirectory, writeAt } from './spool-disk';
-import { decodeSegment, encodeRecord, MAX_PAYLOAD_BYTES, type Damage } from './spool-segment';
+import { openDirectory, type SegmentFile, type SpoolDirectory } from './spool-directory';
+import { fileSystem, makeDirectory, makePrivate, writeAt, type FileSystem } from './spool-disk';
+import { SpoolError, spoolErrorOf } from './spool-error';
 import { lockDirectory } from './spool-lock';
-
-/** The disk does not take the event: full, over the quota, failing, or in use by another process. */
-export class SpoolError extends Error {
-  override name = 'SpoolError';
-}
+import { encodeRecord, HEADER_BYTES, MAX_PAYLOAD_BYTES } from './spool-segment';
 
 /** Some records of the spool, read back to be sent. */
 export interface Segment {
   name: string;
   payloads: Buffer[];
+}
+
+/** `bytes` counts against the quota; `since` is when the oldest segment with events was begun, Unix time in ms. */
+export interface SpoolDepth {
+  events: number;
+  bytes: number;
+  since: number | undefined;
 }
 
 /**
@@ -26,19 +29,42 @@ export interface Segment {
 export interface Spool {
   /** Resolves when the payload is durably on disk. @throws SpoolError when it is not. */
   append(payload: Buffer): Promise<void>;
-  /** The oldest segment, sealed so that nothing is appended to it any more; undefined when the spool is empty. */
+  /**
+   * The oldest segment that can be read, sealed so that nothing is appended to it any more; undefined when the spool is
+   * empty. @throws when there are segments and none can be read.
+   */
   oldest(): Promise<Segment | undefined>;
-  /** Forgets a segment whose every payload has been confirmed. */
+  /** Forgets a segment whose every payload has been confirmed; where the disk refuses, it is removed later. */
   remove(segment: Segment): Promise<void>;
-  depth(): { events: number; bytes: number };
+  depth(): SpoolDepth;
+  /** True when an event of any size would be taken now, as far as is known; otherwise why not, without paths. */
+  state(): true | string;
   /** Writes what is waiting and gives the directory back. */
   close(): Promise<void>;
+}
+
+export interface SpoolOptions {
+  dir: string;
+  /** Quota for all that lies in the directory, bytes. */
+  maxBytes: number;
+  log: Logger;
+  /** Called with the number of places in which a segment was found damaged. */
+  onDamage?: (places: number) => void;
+  /** A disk that fails, for tests. */
+  fs?: FileSystem;
 }
 
 const SEGMENT_BYTES = 8 * 1024 ** 2;
 /** What waits for the disk at most; a disk that hangs must not fill the memory. A publisher's full window fits. */
 const WAITING_BYTES = 256 * 1024 ** 2;
-const SEGMENT_NAME = /^\d{16}\.spool$/;
+/** Copies of damaged segments are for people; the quota is for events. */
+const DAMAGED_SHARE = 1 / 8;
+/** How often a disk that has failed is tried, with a file of its own. */
+const PROBE_MS = 1000;
+/** A segment that could not be read (a bad sector) is tried again after so long. */
+const READ_AGAIN_MS = 30_000;
+/** A write that takes so long is a disk that hangs. */
+const HANGS_MS = 10_000;
 
 interface Waiting {
   record: Buffer;
@@ -46,44 +72,27 @@ interface Waiting {
   reject: (error: SpoolError) => void;
 }
 
-interface File {
-  name: string;
-  events: number;
-  bytes: number;
-}
-
 /**
- * Opens the spool in `dir` (made when missing, mode 0700) and counts what an earlier process left there.
+ * Opens the spool in `dir` (made when missing, mode 0700) and finds what an earlier process left there.
  *
  * @throws SpoolError when the directory cannot be had or another process owns it.
  */
-export async function openSpool({
-  dir,
-  maxBytes,
-  log,
-}: {
-  dir: string;
-  maxBytes: number;
-  log: Logger;
-}): Promise<Spool> {
-  const { unlock, files } = await occupy(dir, log).catch((error: unknown) => {
-    throw new SpoolError((error as Error).message);
-  });
-  let number = Number(files.at(-1)?.name.slice(0, 16) ?? 0);
-  let active: { handle: FileHandle; file: File } | undefined;
+export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  const { dir, maxBytes, log, fs = fileSystem, onDamage = () => {} } = options;
+  const { unlock, directory } = await occupy(dir, log, () =>
+    openDirectory({ dir, fs, log, onDamage, damagedBytes: maxBytes * DAMAGED_SHARE }),
+  );
+  let active: { handle: FileHandle; file: SegmentFile } | undefined;
   const waiting: Waiting[] = [];
   /** Bytes that wait or are being written. */
   let promised = 0;
-  let problem: string | undefined;
+  /** Set while the disk does not take events: nothing more is tried with it but `probe`. */
+  let problem: { code: string; error: SpoolError } | undefined;
+  let probing: NodeJS.Timeout | undefined;
+  let writingSince: number | undefined;
   let flushing: Promise<void> | undefined;
   let closed = false;
-  const used = { events: 0, bytes: 0 };
-  for (const file of files) add(file);
-
-  function add({ events, bytes }: { events: number; bytes: number }): void {
-    used.events += events;
-    used.bytes += bytes;
-  }
+  const unreadable = new WeakMap<SegmentFile, { error: unknown; until: number }>();
 
   // Writing, sealing and closing take turns: none may find the active segment half changed.
   let turn: Promise<unknown> = Promise.resolve();
@@ -93,45 +102,51 @@ export async function openSpool({
     return mine;
   };
 
-  const activeFile = async (): Promise<{ handle: FileHandle; file: File }> => {
-    if (active && active.file.bytes >= SEGMENT_BYTES) await seal();
-    if (active) return active;
-    number += 1;
-    const name = `${String(number).padStart(16, '0')}.spool`;
-    const handle = await createFile(dir, name);
-    active = { handle, file: { name, events: 0, bytes: 0 } };
-    files.push(active.file);
-    return active;
-  };
-
   const seal = async (): Promise<void> => {
     const sealed = active;
     active = undefined;
-    await sealed?.handle.close().catch(() => {});
+    if (!sealed) return;
+    await sealed.handle.close().catch(() => {}); // all that was acknowledged is on disk already
+    await directory.seal(sealed.file);
   };
 
   const flush = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const batch = nextBatch();
-      const block = Buffer.concat(batch.map(({ record }) => record));
-      try {
-        const { handle, file } = await activeFile();
-        await writeAt(handle, block, file.bytes);
-        await handle.datasync();
-        file.bytes += block.length;
-        file.events += batch.length;
-        add({ events: batch.length, bytes: block.length });
-        for (const { resolve } of batch) resolve();
-        if (problem) log.info('the spool can be written again');
-        problem = undefined;
-      } catch (error) {
-        // After a failed fdatasync the kernel may have dropped the pages: this file is not written to again
-        // (reference reliability A.8, rule 4). What waited here was not acknowledged and is not now.
-        await abandon(error as Error, batch);
-      }
-      promised -= block.length;
-    }
+    while (waiting.length > 0) await inTurn(writeBatch);
     flushing = undefined; // in one go with the last look at `waiting`: who comes later starts the next flush
+  };
+
+  const writeBatch = async (): Promise<void> => {
+    const batch = nextBatch();
+    const block = Buffer.concat(batch.map(({ record }) => record));
+    writingSince = performance.now();
+    try {
+      // Twice, for a failure may be that of one file: the second time it is a new one.
+      await append(block, batch.length).catch(() => append(block, batch.length));
+      for (const { resolve } of batch) resolve();
+      works();
+    } catch (error) {
+      fails(error as NodeJS.ErrnoException);
+      const refused = [...batch, ...waiting.splice(0)];
+      promised = block.length;
+      for (const { reject } of refused) reject(spoolErrorOf(error));
+    }
+    writingSince = undefined;
+    promised -= block.length;
+  };
+
+  const append = async (block: Buffer, events: number): Promise<void> => {
+    try {
+      if (active && active.file.end >= SEGMENT_BYTES) await seal();
+      const { handle, file } = (active ??= await directory.create());
+      await writeAt(handle, block, file.end);
+      await handle.datasync();
+      directory.grew(file, events, block.length);
+    } catch (error) {
+      // After a failed fdatasync the kernel may have dropped the pages: this file is not written to again
+      // (reference reliability A.8, rule 4). What was to go into it is not acknowledged.
+      await abandon(block.length);
+      throw error;
+    }
   };
 
   /** What is written at once: of the size of a segment, for a segment is read back as a whole. */
@@ -142,50 +157,46 @@ export async function openSpool({
     return waiting.splice(0, count);
   };
 
-  const abandon = async (error: NodeJS.ErrnoException, batch: Waiting[]): Promise<void> => {
-    // Once per problem: a disk stays full for hours, and every event would say so.
-    const found = error.code ?? error.message;
-    if (problem !== found) log.error({ err: error, events: batch.length }, 'the spool could not be written');
-    problem = found;
+  /** Leaves the active segment as it was before a write of so many bytes, and for good. */
+  const abandon = async (bytes: number): Promise<void> => {
     const broken = active;
     active = undefined;
-    if (broken) {
-      await broken.handle.truncate(broken.file.bytes).catch(() => {});
-      await broken.handle.close().catch(() => {});
-      if (broken.file.events === 0) {
-        forget(broken.file.name);
-        await unlink(join(dir, broken.file.name)).catch(() => {});
-      }
-    }
-    for (const { reject } of batch) reject(new SpoolError(`The spool cannot be written: ${error.message}`));
+    if (!broken) return;
+    const { handle, file } = broken;
+    await handle.truncate(file.end).catch(() => directory.charge(file, bytes)); // `read` ends there all the same
+    await handle.close().catch(() => {});
+    await (file.events > 0 ? directory.seal(file) : directory.discard(file));
   };
 
-  const forget = (name: string): void => {
-    const at = files.findIndex((file) => file.name === name);
-    const [gone] = at < 0 ? [] : files.splice(at, 1);
-    if (gone) add({ events: -gone.events, bytes: -gone.bytes });
+  const works = (): void => {
+    if (problem) log.info('the spool can be written again');
+    problem = undefined;
   };
 
-  const read = async ({ name, events }: File): Promise<Segment | undefined> => {
-    let segment;
-    try {
-      segment = await readFile(join(dir, name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      if (events > 0) log.error({ segment: name, events }, 'a part of the spool was deleted');
-      return undefined;
-    }
-    const { payloads, damaged } = decodeSegment(segment);
-    if (damaged.length > 0) await keepDamaged(dir, name, damaged, log);
-    return { name, payloads };
+  const fails = (error: NodeJS.ErrnoException): void => {
+    // Once per problem: a disk stays full for hours, and every attempt would say so.
+    const code = error.code ?? error.message;
+    if (problem?.code !== code) log.error({ err: error }, 'the spool cannot be written: trying again');
+    problem = { code, error: spoolErrorOf(error) };
+    if (!closed) probing ??= setTimeout(() => void inTurn(probe), PROBE_MS).unref();
   };
 
-  const refusal = (payload: Buffer, bytes: number): string | undefined => {
-    if (closed) return 'The spool is closed';
-    if (payload.length === 0 || payload.length > MAX_PAYLOAD_BYTES)
-      return `The spool takes events of 1 to ${MAX_PAYLOAD_BYTES} bytes, not of ${payload.length}`;
-    if (used.bytes + promised + bytes > maxBytes) return `The spool is full: ${maxBytes} bytes are allowed`;
-    if (promised + bytes > WAITING_BYTES) return `The disk does not keep up: ${promised} bytes wait for it`;
+  const probe = async (): Promise<void> => {
+    probing = undefined;
+    if (problem && !closed) await directory.probe().then(works, fails);
+  };
+
+  const isFull = (bytes: number): boolean => directory.depth().bytes + promised + bytes > maxBytes;
+
+  const refusal = (payload: Buffer, bytes: number): SpoolError | undefined => {
+    const { length } = payload;
+    if (closed) return new SpoolError('The spool is closed', 'The service is stopping');
+    if (length === 0 || length > MAX_PAYLOAD_BYTES)
+      return new SpoolError(`The spool takes events of 1 to ${MAX_PAYLOAD_BYTES} bytes, not of ${length}`);
+    if (problem) return new SpoolError(problem.error.message, problem.error.reason);
+    if (isFull(bytes)) return new SpoolError(`The spool is full: ${maxBytes} bytes are allowed`, 'The spool is full');
+    if (promised + bytes > WAITING_BYTES)
+      return new SpoolError(`The disk does not keep up: ${promised} bytes wait for it`, 'The disk does not keep up');
     return undefined;
   };
 
@@ -193,75 +204,73 @@ export async function openSpool({
     append(payload) {
       const record = encodeRecord(payload);
       const refused = refusal(payload, record.length);
-      if (refused) return Promise.reject(new SpoolError(refused));
+      if (refused) return Promise.reject(refused);
       promised += record.length;
       return new Promise((resolve, reject) => {
         waiting.push({ record, resolve, reject });
-        flushing ??= inTurn(flush);
+        flushing ??= flush();
       });
     },
     async oldest() {
-      for (let first = files[0]; first; first = files[0]) {
-        const candidate = first;
-        await inTurn(async () => (candidate === active?.file ? seal() : undefined));
-        const segment = await read(candidate);
-        if (segment) return segment;
-        forget(candidate.name);
+      let failed: { error: unknown } | undefined;
+      for (const file of [...directory.files]) {
+        // After the write that is under way, for it may be into this file.
+        await inTurn(async () => (file === active?.file ? seal() : undefined));
+        const before = unreadable.get(file);
+        if (before && performance.now() < before.until) {
+          failed ??= before;
+          continue;
+        }
+        try {
+          const payloads = await directory.read(file);
+          if (payloads) return { name: file.name, payloads };
+        } catch (error) {
+          failed ??= { error }; // the others do not wait for it
+          unreadable.set(file, { error, until: performance.now() + READ_AGAIN_MS });
+        }
       }
+      if (failed) throw failed.error;
       return undefined;
     },
     async remove({ name }) {
-      await unlink(join(dir, name)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
-      await syncDirectory(dir);
-      forget(name);
+      const file = directory.files.find((each) => each.name === name);
+      if (file) await directory.discard(file);
     },
-    depth: () => ({ ...used }),
+    depth: directory.depth,
+    state() {
+      if (writingSince !== undefined && performance.now() - writingSince > HANGS_MS)
+        return 'The disk of the spool does not answer';
+      if (problem) return problem.error.reason;
+      return isFull(HEADER_BYTES + limits.eventBytes) ? 'The spool is full' : true;
+    },
     async close() {
       closed = true;
       await flushing;
+      clearTimeout(probing);
       await inTurn(seal);
+      await directory.close();
       await unlock();
     },
   };
 }
 
-/** Makes the directory ours and counts what is in it. */
-async function occupy(dir: string, log: Logger): Promise<{ unlock: () => Promise<void>; files: File[] }> {
-  await makeDirectory(dir);
-  const unlock = await lockDirectory(dir);
+/** Makes the directory ours, and looks into it. */
+async function occupy(
+  dir: string,
+  log: Logger,
+  look: () => Promise<SpoolDirectory>,
+): Promise<{ unlock: () => Promise<void>; directory: SpoolDirectory }> {
   try {
-    return { unlock, files: await findSegments(dir, log) };
+    await makeDirectory(dir);
+    if (!(await makePrivate(dir))) log.warn({ dir }, 'the spool is in a directory that others may read');
+    const unlock = await lockDirectory(dir);
+    try {
+      return { unlock, directory: await look() };
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
   } catch (error) {
-    await unlock();
-    throw error;
-  }
-}
-
-async function findSegments(dir: string, log: Logger): Promise<File[]> {
-  const names = (await readdir(dir)).filter((name) => SEGMENT_NAME.test(name)).sort();
-  const files: File[] = [];
-  for (const name of names) {
-    const { payloads } = decodeSegment(await readFile(join(dir, name)));
-    files.push({ name, events: payloads.length, bytes: (await stat(join(dir, name))).size });
-  }
-  const events = files.reduce((sum, file) => sum + file.events, 0);
-  if (events > 0) log.info({ events, segments: files.length }, 'found events in the spool');
-  return files;
-}
-
-/**
- * Keeps a copy of a damaged segment for whoever wants to look; the sound records in it are sent as usual. A torn last
- * record is what a crash leaves and was not acknowledged; it is kept all the same, since nobody can tell from outside.
- */
-async function keepDamaged(dir: string, name: string, damaged: Damage[], log: Logger): Promise<void> {
-  const kept = `${name}.damaged`;
-  try {
-    await copyFile(join(dir, name), join(dir, kept), constants.COPYFILE_EXCL);
-    log.error({ segment: name, damaged, kept }, 'a part of the spool is damaged');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-      log.error({ err: error, segment: name }, 'damaged, and no copy');
+    throw spoolErrorOf(error);
   }
 }

@@ -1,4 +1,5 @@
-import type { Channel, Options } from 'amqplib';
+import type { Channel, ChannelModel, Options } from 'amqplib';
+import { explainDeclaration } from './mismatch';
 
 /** The fanout exchange that every publisher knows, and the only thing of the bus that it knows. */
 export const EXCHANGE = 'weir.events';
@@ -6,14 +7,34 @@ export const EXCHANGE = 'weir.events';
 export const UNROUTED = 'weir.unrouted';
 /** A stream queue with the last days of events, for replay and rebuilding. */
 export const HISTORY = 'weir.history';
-/** The workers that Weir ships; a further worker declares its own queue beside theirs. */
-export const WORKERS: readonly string[] = ['redis', 'influx', 'mongo'];
+/** What sets the queue of a worker apart from that of another. */
+interface Traits {
+  /**
+   * One instance consumes at a time, the others standing by: two influx-workers writing one millisecond could not see
+   * each other's points (docs/decisions/0002).
+   */
+  singleActive?: true;
+  /**
+   * Nothing rests on what it stores, so its queue is bounded and loses its oldest events when it is full: a debug
+   * worker that is dead must never fill the broker's disk, which would stop everybody (reference reliability A.4).
+   */
+  optional?: true;
+}
 
-/**
- * Workers of which one instance consumes at a time, the others standing by: two influx-workers writing one millisecond
- * could not see each other's points (docs/decisions/0002).
- */
-const SINGLE_ACTIVE: ReadonlySet<string> = new Set(['influx']);
+/** The one list of the workers that Weir ships, with their traits; a further worker declares its own queue too. */
+const TRAITS: Readonly<Record<string, Traits>> = {
+  redis: {},
+  influx: { singleActive: true },
+  mongo: { optional: true },
+};
+
+export const WORKERS: readonly string[] = Object.keys(TRAITS);
+
+/** Whether a worker may lose events when it does not keep up; see {@link topology}. */
+export const isOptional = (worker: string): boolean => TRAITS[worker]?.optional === true;
+
+/** The bounds of the queue of an optional worker. */
+const OPTIONAL_BOUNDS = { 'x-max-length': 2_000_000, 'x-max-length-bytes': 2 * 1024 ** 3 };
 
 /** Weir's workers and, where it is not one of them, this further one. */
 export const workersWith = (worker: string): readonly string[] =>
@@ -77,17 +98,35 @@ export function topology(workers: readonly string[] = WORKERS): Topology {
   };
 }
 
-/** Declares the topology; safe to repeat, and repeated on every connection. */
+/**
+ * Declares the topology; safe to repeat, and repeated on every connection.
+ *
+ * @throws MismatchError when the broker has something of that name with other arguments: which, and what to do. The
+ *   channel is closed then.
+ */
 export async function declareTopology(channel: Channel, workers: readonly string[] = WORKERS): Promise<void> {
   const { exchanges, queues } = topology(workers);
-  for (const { name, type, options } of exchanges) await channel.assertExchange(name, type, options);
-  for (const { name, options, boundTo } of queues) {
-    await channel.assertQueue(name, options);
-    if (boundTo) await channel.bindQueue(name, boundTo, '');
+  try {
+    for (const { name, type, options } of exchanges) await channel.assertExchange(name, type, options);
+    for (const { name, options, boundTo } of queues) {
+      await channel.assertQueue(name, options);
+      if (boundTo) await channel.bindQueue(name, boundTo, '');
+    }
+  } catch (error) {
+    throw explainDeclaration(error);
   }
 }
 
+/** {@link declareTopology} on a channel of its own: a refused declaration must not take anything else with it. */
+export async function declareOn(connection: ChannelModel, workers: readonly string[] = WORKERS): Promise<void> {
+  const channel = await connection.createChannel();
+  channel.on('error', () => {});
+  await declareTopology(channel, workers);
+  await channel.close();
+}
+
 function queuesOf(worker: string): QueueDeclaration[] {
+  const { singleActive, optional } = TRAITS[worker] ?? {};
   return [
     { name: deadQueueOf(worker), options: { durable: true, arguments: resting } },
     {
@@ -96,17 +135,31 @@ function queuesOf(worker: string): QueueDeclaration[] {
       options: {
         durable: true,
         arguments: {
-          ...quorum,
-          // A message that ends its worker's process again and again is parked by the broker, not dropped, and not
-          // by the default limit of 20 that RabbitMQ 4 sets (reference reliability A.2, F24).
-          'x-delivery-limit': 100,
-          'x-dead-letter-exchange': '',
-          'x-dead-letter-routing-key': deadQueueOf(worker),
-          'x-dead-letter-strategy': 'at-least-once',
-          'x-overflow': 'reject-publish',
-          ...(SINGLE_ACTIVE.has(worker) ? { 'x-single-active-consumer': true } : {}),
+          ...(optional ? lossy : lossless(worker)),
+          ...(singleActive ? { 'x-single-active-consumer': true } : {}),
         },
       },
     },
   ];
 }
+
+/** The queue of a counter: it refuses what it cannot hold, so that the publisher keeps it, and loses nothing. */
+function lossless(worker: string) {
+  return {
+    ...quorum,
+    // A message that ends its worker's process again and again is parked by the broker, not dropped, and not
+    // by the default limit of 20 that RabbitMQ 4 sets (reference reliability A.2, F24).
+    'x-delivery-limit': 100,
+    'x-dead-letter-exchange': '',
+    'x-dead-letter-routing-key': deadQueueOf(worker),
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',
+  };
+}
+
+/**
+ * The queue of an optional worker. No dead-letter exchange: what overflows would fill the dead letters instead. So a
+ * delivery limit would drop what it hits, and with it everything else that was in hand at each crash (F24): there is
+ * none to speak of. A message that ends its worker again and again is dropped in the end by the bound.
+ */
+const lossy = { ...resting, ...OPTIONAL_BOUNDS, 'x-overflow': 'drop-head' };

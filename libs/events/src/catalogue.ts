@@ -12,7 +12,12 @@ export interface Kind {
   schema: z.ZodType<Record<string, unknown>>;
   /** A `data` that the schema accepts. */
   example: Record<string, unknown>;
+  /** Weir's own: no edge takes it from outside, no worker gives it to a store, no statistic counts it. */
+  reserved?: true;
 }
+
+/** Sent by every worker to itself through the whole flow, to see that the flow is there (docs/decisions/0006). */
+export const CANARY = 'io.weir.canary';
 
 const text = (max: number) => z.string().min(1).max(max);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -93,6 +98,9 @@ export const catalogue: readonly Kind[] = [
   kind('outage', 'A service went down or came back (seed 003).', z.object({
     service: text(255), state: z.enum(['down', 'up', 'maintenance']),
   }), { service: 'registry', state: 'down' }),
+  { ...kind('canary', 'A worker sent itself an event to see that the flow is there: reserved, dropped by every worker, counted nowhere.', z.object({
+    worker: text(64).describe('The worker that sent it: `redis`.'),
+  }), { worker: 'redis' }), reserved: true },
 ]; // prettier-ignore
 
 const byType = new Map(catalogue.map((entry) => [entry.type, entry]));

@@ -5,5 +5,5 @@ export type { Checked, Problem } from './check';
 export { identityKey, identityOf } from './identity';
 export { architectureOf, architecturesOf } from './architecture';
 export { organizationOf, organizationOfEmail } from './organization';
-export { catalogue, kindOf } from './catalogue';
+export { CANARY, catalogue, kindOf } from './catalogue';
 export type { Kind } from './catalogue';

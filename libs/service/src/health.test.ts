@@ -1,4 +1,5 @@
-import { createHealth } from './health';
+import { Registry } from 'prom-client';
+import { createHealth, readyMetric } from './health';
 
 test('ready only when every check is, and each check is named', async () => {
   const health = createHealth();
@@ -25,4 +26,17 @@ test('draining is not ready, whatever the checks say', async () => {
   const health = createHealth();
   health.drain();
   expect((await health.readiness()).ready).toBe(false);
+});
+
+test('each check is a series of weir_ready, of one that fails too', async () => {
+  const health = createHealth();
+  const metrics = new Registry();
+  readyMetric(metrics, health.readiness);
+  health.check('store', () => true);
+  let broker: true | string = 'not connected';
+  health.check('broker', () => broker);
+  const shown = async () => (await metrics.metrics()).split('\n').filter((line) => line.startsWith('weir_ready'));
+  expect(await shown()).toEqual(['weir_ready{check="store"} 1', 'weir_ready{check="broker"} 0']);
+  broker = true;
+  expect(await shown()).toContain('weir_ready{check="broker"} 1');
 });

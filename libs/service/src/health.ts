@@ -1,3 +1,5 @@
+import { Gauge, type Registry } from 'prom-client';
+
 /** True when all is well; otherwise what is wrong, in a few words, without secrets. */
 export type Probe = () => true | string | Promise<true | string>;
 
@@ -29,6 +31,21 @@ export function createHealth(): Health & { readiness(): Promise<Readiness>; drai
       return { ready: Object.values(checks).every((state) => state === true), checks };
     },
   };
+}
+
+/** Readiness as a metric, one series for each check: a probe of an orchestrator tells only whether, an alert also why. */
+export function readyMetric(registry: Registry, readiness: () => Promise<Readiness>): void {
+  new Gauge({
+    name: 'weir_ready',
+    help: 'Whether a readiness check of this app holds: 1 or 0',
+    labelNames: ['check'],
+    registers: [registry],
+    async collect() {
+      const { checks } = await readiness();
+      this.reset(); // a check that is no more
+      for (const [check, state] of Object.entries(checks)) this.set({ check }, state === true ? 1 : 0);
+    },
+  });
 }
 
 async function answer(probe: Probe): Promise<true | string> {

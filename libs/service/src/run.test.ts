@@ -41,11 +41,15 @@ test('an app is healthy, ready and measured; SIGTERM makes it unready, releases 
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
   expect((await get('/healthz')).status).toBe(200);
   expect(await (await get('/readyz')).json()).toEqual({ ready: true, checks: { level: true } });
-  expect(await (await get('/metrics')).text()).toContain('process_cpu_seconds_total');
+  const metrics = await (await get('/metrics')).text();
+  expect(metrics).toContain('process_cpu_seconds_total');
+  expect(metrics).toMatch(/^nodejs_eventloop_lag_p99_seconds [\d.]+$/m); // a blocked loop loses connections (F30)
+  expect(metrics).toContain('weir_ready{check="level"} 1');
 
   child.kill('SIGTERM');
   await until(() => child.output().includes('releasing second'));
   expect((await get('/readyz')).status).toBe(503);
+  expect(await (await get('/metrics')).text()).toContain('weir_ready{check="lifecycle"} 0');
   child.stdin?.write('go on\n');
   expect(await exit(child)).toBe(0);
   expect(child.output()).toMatch(/releasing second[\s\S]*releasing first[\s\S]*stopped/);

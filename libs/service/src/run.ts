@@ -6,8 +6,9 @@ import { z } from 'zod';
 import { adminServer } from './admin';
 import { port, readConfig, seconds, text, variable, type Config, type Variables } from './config';
 import { ConfigError, StartError } from './errors';
-import { createHealth, type Health } from './health';
+import { createHealth, readyMetric, type Health } from './health';
 import { listen } from './http';
+import { tlsVariables } from './tls';
 
 /** What an app is given to live with. */
 export interface Context {
@@ -46,6 +47,7 @@ export const commonVariables = {
   SHUTDOWN_GRACE_SECONDS: variable(seconds(1, 600).default(20), {
     description: 'How long the app may take to drain after SIGTERM before it is ended.',
   }),
+  ...tlsVariables,
 } satisfies Variables;
 
 const EXIT_CONFIG = 78;
@@ -74,6 +76,7 @@ export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.P
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const health = createHealth();
+  readyMetric(metrics, health.readiness);
   const aborter = new AbortController();
   const releases: { what: string; release: () => unknown }[] = [];
   const onStop = (what: string, release: () => unknown) => void releases.push({ what, release });

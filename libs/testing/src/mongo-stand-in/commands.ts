@@ -18,6 +18,8 @@ export interface Context {
   /** Undefined when everybody may do everything. */
   readonly users: Users | undefined;
   readonly connection: { readonly id: number; login?: Login; loggedIn: boolean };
+  /** The commands that a login is good for; undefined for all. */
+  readonly allowed: ReadonlySet<string> | undefined;
 }
 
 /** The answer's fields (`ok: 1` is added), or a whole reply where there is a cursor's batch. Throws CommandError. */
@@ -90,6 +92,15 @@ function answerTo({ body }: Request, connection: Context['connection'], skipsLas
 const nothing: Command = () => ({});
 const configureFailPoint: Command = ({ body }, { failPoint }) => failPoint.configure(body);
 
+const updateUser: Command = ({ body }, { users }) => {
+  const { updateUser: user, pwd } = body;
+  if (typeof user !== 'string' || typeof pwd !== 'string' || body['$db'] !== 'admin')
+    throw new CommandError(2, "this stand-in for MongoDB changes only the 'pwd' of a user of 'admin'");
+  if (!users) throw new CommandError(11, `User ${user}@admin not found`);
+  users.changePassword(user, pwd);
+  return {};
+};
+
 /** What works before a login. */
 const open: Record<string, Command> = {
   hello: helloFor,
@@ -105,7 +116,7 @@ const open: Record<string, Command> = {
 };
 
 const commands = new Map<string, Command>(
-  Object.entries({ ...open, ...reads, ...writes, ...catalog, configureFailPoint }),
+  Object.entries({ ...open, ...reads, ...writes, ...catalog, configureFailPoint, updateUser }),
 );
 
 /** Answers a request; errors are answers as well. Undefined means that the connection is to be cut without one. */
@@ -137,7 +148,7 @@ export async function answer(request: Request, context: Context): Promise<Reply 
 
 const nameOf = (body: Document): string => Object.keys(body)[0] ?? '';
 
-function commandFor(body: Document, { users, connection }: Context): Command {
+function commandFor(body: Document, { users, connection, allowed }: Context): Command {
   const name = nameOf(body);
   const command = commands.get(name);
   if (!command) {
@@ -148,6 +159,8 @@ function commandFor(body: Document, { users, connection }: Context): Command {
   }
   if (users && !connection.loggedIn && !Object.hasOwn(open, name))
     throw new CommandError(13, `Command ${name} requires authentication`);
+  if (allowed && !allowed.has(name) && !Object.hasOwn(open, name))
+    throw new CommandError(13, `not authorized on ${String(body['$db'])} to execute command ${name}`);
   if (body['startTransaction'] || body['txnNumber']) {
     throw new CommandError(20, 'Transaction numbers are only allowed on a replica set member or mongos');
   }

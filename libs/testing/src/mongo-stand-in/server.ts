@@ -7,6 +7,7 @@
  * on a real server when `MONGODB_URL` is given.
  */
 import { createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { createStore, type Store } from './collections';
 import { answer, type Context } from './commands';
 import { createCursors } from './cursors';
@@ -26,6 +27,10 @@ export interface MongoStandInOptions {
   /** Given together: clients must log in (SCRAM-SHA-256, authSource admin). */
   readonly user?: string;
   readonly password?: string;
+  /** PEM; with both it speaks TLS and nothing else. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** The only commands that a client may send once it has logged in; all of them unless given. */
+  readonly allowed?: readonly string[];
   /** Most documents in all collections together; inserts beyond are refused. Default 1,000,000. */
   readonly maxDocuments?: number;
   /** Most bytes of BSON in all collections together; inserts beyond are refused. Default 2 GiB. */
@@ -59,15 +64,21 @@ export async function startMongoStandIn(options: MongoStandInOptions = {}): Prom
   const cursors = createCursors();
   const failPoint = createFailPoint();
   const sockets = new Set<Socket>();
+  const allowed = options.allowed && new Set(options.allowed);
   let lastConnection = 0;
 
-  const server = createServer({ noDelay: true }, (socket) => {
+  const { tls } = options;
+  const listener = (socket: Socket): void => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     lastConnection += 1;
-    void serve(socket, { store, cursors, failPoint, users, connection: { id: lastConnection, loggedIn: false } });
-  });
+    const connection = { id: lastConnection, loggedIn: false };
+    void serve(socket, { store, cursors, failPoint, users, connection, allowed });
+  };
+  const server = tls
+    ? createTlsServer({ ...tls, noDelay: true }, listener).on('tlsClientError', (_error, socket) => socket.destroy())
+    : createServer({ noDelay: true }, listener);
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -81,7 +92,7 @@ export async function startMongoStandIn(options: MongoStandInOptions = {}): Prom
   const credentials =
     user !== undefined && password !== undefined ? `${encodeURIComponent(user)}:${encodeURIComponent(password)}@` : '';
   return {
-    url: `mongodb://${credentials}${host === '::1' ? '[::1]' : host}:${listening}/?directConnection=true${credentials ? '&authSource=admin' : ''}`,
+    url: `mongodb://${credentials}${host === '::1' ? '[::1]' : host}:${listening}/?directConnection=true${tls ? '&tls=true' : ''}${credentials ? '&authSource=admin' : ''}`,
     port: listening,
     async stop() {
       clearInterval(sweep);

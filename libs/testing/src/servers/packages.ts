@@ -12,6 +12,9 @@ const programOf = {
   'docker-registry': 'docker-registry',
   skopeo: 'skopeo',
   buildah: 'buildah',
+  openssl: 'openssl',
+  // Its promtool, which checks the alert rules.
+  prometheus: 'promtool',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;

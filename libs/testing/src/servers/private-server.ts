@@ -8,6 +8,7 @@ import type { PrivateServer, ServerName } from './server';
 export interface PrivateServerSpec {
   name: ServerName;
   url: string;
+  tlsUrl?: string;
   dir: string;
   note: string;
   /** A stand-in says so; anything else is a `program`. */
@@ -39,6 +40,7 @@ export async function privateServer(spec: PrivateServerSpec): Promise<PrivateSer
     note: spec.note,
     dir: spec.dir,
     logFile,
+    ...(spec.tlsUrl === undefined ? {} : { tlsUrl: spec.tlsUrl }),
     get pids() {
       return processes.map((running) => running.pid);
     },

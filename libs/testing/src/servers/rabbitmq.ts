@@ -12,7 +12,12 @@ import type { PrivateServer, StartOptions } from './server';
 import { loadState } from './state';
 import type { State } from './state';
 
-type Ports = 'amqp' | 'distribution' | 'epmd';
+type Ports = 'amqp' | 'amqps' | 'distribution' | 'epmd';
+
+export interface RabbitmqOptions extends StartOptions {
+  /** Further lines of rabbitmq.conf. */
+  settings?: readonly string[];
+}
 
 /** A private RabbitMQ; beyond the life cycle it can be administered, which over AMQP alone it cannot. */
 export interface PrivateRabbitmq extends PrivateServer {
@@ -26,34 +31,58 @@ export interface PrivateRabbitmq extends PrivateServer {
   deleteVhost(name: string): Promise<void>;
 }
 
+/** What a node of a cluster has otherwise than one that is alone. */
+export interface NodeShape {
+  /** The node's name, before `@localhost`. */
+  name: string;
+  /** The same for all nodes. */
+  cookie: string;
+  user: string;
+  password: string;
+  /** Where the node finds a name service of its own; otherwise an epmd is started for it. */
+  epmdPort: number;
+  /** Further lines of rabbitmq.conf. */
+  configuration: readonly string[];
+  /** Further arguments for `erl`. */
+  arguments: string;
+}
+
 /**
  * Starts a private RabbitMQ: a node name, a cookie and an epmd of its own, all three ports on loopback, no plug-in.
  * Debian's /usr/sbin/rabbitmq-server switches to the user `rabbitmq`, so the script behind it is called.
  */
-export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbitmq> {
-  const { dir } = options;
+export async function startRabbitmq(options: RabbitmqOptions, shape?: NodeShape): Promise<PrivateRabbitmq> {
+  const { dir, tls, settings = [] } = options;
+  const name = `${shape?.name ?? 'weir'}@localhost`;
   const packaged = '/usr/lib/rabbitmq/bin/rabbitmq-server';
   const program = existsSync(packaged) ? packaged : needProgram('rabbitmq-server', 'rabbitmq-server');
   const epmd = needProgram('epmd', 'rabbitmq-server');
-  const state = await loadState<Ports>(dir, ['amqp', 'distribution', 'epmd']);
+  const own = await loadState<Ports>(dir, [...(tls ? ['amqps' as const] : []), 'amqp', 'distribution', 'epmd']);
+  const state = shape ? { ...shape, ports: { ...own.ports, epmd: shape.epmdPort } } : own;
   const { ports, user, password } = state;
-  await writeFiles(dir, state);
+  const secured = tls ? [`listeners.ssl.1 = 127.0.0.1:${ports.amqps}`, `ssl_options.certfile = ${tls.certFile}`, `ssl_options.keyfile = ${tls.keyFile}`] : []; // prettier-ignore
+  await writeFiles(dir, state, [...secured, ...settings, ...(shape?.configuration ?? [])], shape?.cookie);
   const url = `amqp://${user}:${password}@127.0.0.1:${ports.amqp}`;
-  const env = environment(dir, ports);
+  const env = environment(dir, name, ports, shape?.arguments);
 
   const server = await privateServer({
     name: 'rabbitmq',
     url,
+    ...(tls ? { tlsUrl: `amqps://${user}:${password}@localhost:${ports.amqps}` } : {}),
     dir,
     note: `private instance of ${program}, data in ${dir}`,
     launch: async () => {
-      const mapper = await startProcess({
-        name: 'epmd',
-        program: epmd,
-        args: ['-address', '127.0.0.1', '-port', String(ports.epmd)],
-        dir,
-        ready: () => canConnect(ports.epmd),
-      });
+      const mapper = shape
+        ? []
+        : [
+            await startProcess({
+              name: 'epmd',
+              program: epmd,
+              args: ['-address', '127.0.0.1', '-port', String(ports.epmd)],
+              dir,
+              ready: () => canConnect(ports.epmd),
+            }),
+          ];
       try {
         const broker = await startProcess({
           name: 'rabbitmq',
@@ -65,9 +94,9 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
           stopTimeoutMs: 20_000,
           ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
         });
-        return [mapper, broker];
+        return [...mapper, broker];
       } catch (error) {
-        await mapper.kill();
+        await mapper[0]?.kill();
         throw error;
       }
     },
@@ -76,7 +105,7 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
   // One call at a time: the broker turns away the second of two that introduce themselves at once.
   let last: Promise<unknown> = Promise.resolve();
   const evaluate = (expressions: string, timeoutSeconds = 30): Promise<string> => {
-    const call = last.then(() => callNode(expressions, env, timeoutSeconds));
+    const call = last.then(() => callNode(expressions, name, env, timeoutSeconds));
     last = call.catch(() => {});
     return call;
   };
@@ -102,9 +131,13 @@ export async function startRabbitmq(options: StartOptions): Promise<PrivateRabbi
   });
 }
 
-const nodeName = 'weir@localhost';
-
-async function writeFiles(dir: string, { ports, user, password }: State<Ports>): Promise<void> {
+async function writeFiles(
+  dir: string,
+  state: State<Ports>,
+  settings: readonly string[],
+  ownCookie?: string,
+): Promise<void> {
+  const { ports, user, password } = state;
   await mkdir(join(dir, 'data'), { recursive: true });
   await writeFile(join(dir, 'plugins'), '[].\n');
   await writeFile(
@@ -121,20 +154,22 @@ async function writeFiles(dir: string, { ports, user, password }: State<Ports>):
       'disk_free_limit.absolute = 256MB',
       // Raft's write-ahead log is written in pieces of up to this; the default of 512 MiB is made for big disks.
       'raft.wal_max_size_bytes = 67108864',
+      ...settings,
       '',
     ].join('\n'),
     { mode: 0o600 },
   );
   const cookie = join(dir, '.erlang.cookie');
-  if (!existsSync(cookie)) await writeFile(cookie, randomBytes(20).toString('hex').toUpperCase(), { mode: 0o400 });
+  const secret = ownCookie ?? randomBytes(20).toString('hex').toUpperCase();
+  if (!existsSync(cookie)) await writeFile(cookie, secret, { mode: 0o400 });
 }
 
-function environment(dir: string, ports: Record<Ports, number>): Record<string, string> {
+function environment(dir: string, name: string, ports: Record<Ports, number>, more = ''): Record<string, string> {
   return {
     HOME: dir,
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_NODENAME: nodeName,
+    RABBITMQ_NODENAME: name,
     RABBITMQ_DIST_PORT: String(ports.distribution),
     // Without it the settings of a RabbitMQ that the distribution has set up would be read as well.
     RABBITMQ_CONF_ENV_FILE: join(dir, 'no-such-file'),
@@ -148,8 +183,7 @@ function environment(dir: string, ports: Record<Ports, number>): Record<string, 
     // The script then becomes the broker (exec) instead of staying in front of it as a shell.
     RUNNING_UNDER_SYSTEMD: 'true',
     // +sbwt none: schedulers that have nothing to do sleep, for this machine has other work.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-      '+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1} ${more}`,
     ERL_CRASH_DUMP: join(dir, 'erl_crash.dump'),
     ERL_CRASH_DUMP_SECONDS: '0',
   };
@@ -171,13 +205,18 @@ function canConnect(port: number): Promise<void> {
 }
 
 /** erl_call prints `{ok, Result}` or `{error, Reason}` and exits 0 either way. */
-function callNode(expressions: string, env: Record<string, string>, timeoutSeconds: number): Promise<string> {
+function callNode(
+  expressions: string,
+  name: string,
+  env: Record<string, string>,
+  timeoutSeconds: number,
+): Promise<string> {
   const program = findProgram('erl_call');
   if (program === undefined) throw new ServerError('erl_call is not installed; it comes with erlang-base.');
   return new Promise((resolve, reject) => {
     const child = execFile(
       program,
-      ['-sname', nodeName, '-timeout', String(timeoutSeconds), '-fetch_stdout', '-e'],
+      ['-sname', name, '-timeout', String(timeoutSeconds), '-fetch_stdout', '-e'],
       { env: { ...env, PATH: process.env['PATH'] }, timeout: (timeoutSeconds + 2) * 1000, killSignal: 'SIGKILL' },
       (error, stdout, stderr) => {
         const result = stdout.trim();
@@ -185,11 +224,13 @@ function callNode(expressions: string, env: Record<string, string>, timeoutSecon
         else reject(new ServerError(`RabbitMQ refused "${expressions.trim()}": ${result || stderr || error?.message}`));
       },
     );
+    child.stdin?.on('error', () => {}); // it ends without reading where the node does not answer
     child.stdin?.end(`${expressions}\n`);
   });
 }
 
-function erlangText(text: string): string {
+/** A name that can stand within Erlang text as it is. @throws for any other */
+export function erlangText(text: string): string {
   if (!/^[\w.:-]{1,200}$/.test(text)) throw new ServerError(`"${text}" is not a usable name: letters, digits, . : _ -`);
   return text;
 }

@@ -6,17 +6,25 @@ import { startProcess } from './process';
 import type { PrivateServer, StartOptions } from './server';
 import { loadState } from './state';
 
+export interface RedisOptions extends StartOptions {
+  /** Further lines of redis.conf, such as `user …`. */
+  settings?: readonly string[];
+}
+
 /** Starts a private Redis that keeps its data through a crash: append-only file, synced every second. */
-export async function startRedis(options: StartOptions): Promise<PrivateServer> {
-  const { dir } = options;
+export async function startRedis(options: RedisOptions): Promise<PrivateServer> {
+  const { dir, tls, settings = [] } = options;
   const program = needProgram('redis-server', 'redis-server');
-  const { ports, password } = await loadState(dir, ['redis']);
+  const { ports, password } = await loadState(dir, tls ? ['redis', 'tls'] : ['redis']);
   const configFile = join(dir, 'redis.conf');
-  await writeFile(configFile, configuration({ dir, port: ports.redis, password }), { mode: 0o600 });
+  const secured = tls ? [`tls-port ${ports['tls']}`, `tls-cert-file "${tls.certFile}"`, `tls-key-file "${tls.keyFile}"`, 'tls-auth-clients no'] : []; // prettier-ignore
+  const text = configuration({ dir, port: ports.redis, password });
+  await writeFile(configFile, [text, ...secured, ...settings, ''].join('\n'), { mode: 0o600 });
 
   return privateServer({
     name: 'redis',
     url: `redis://default:${password}@127.0.0.1:${ports.redis}`,
+    ...(tls ? { tlsUrl: `rediss://default:${password}@localhost:${ports['tls']}` } : {}),
     dir,
     note: `private instance of ${program}, data in ${dir}`,
     launch: async () => [

@@ -1,3 +1,5 @@
+import type { Certificate } from '../certificates';
+
 /** How a server was come by: see DESIGN section 6 and `findServers`. */
 export type Found = 'url' | 'docker' | 'program' | 'stand-in';
 
@@ -21,6 +23,8 @@ export interface PrivateServer extends Server {
   /** Holds configuration, data and log; a second start in the same directory has the same data and credentials. */
   readonly dir: string;
   readonly logFile: string;
+  /** Where `tls` was given: the same server over TLS (`amqps://…`), under the name `localhost`. */
+  readonly tlsUrl?: string;
   /** Freezes it (SIGSTOP): connections are still accepted by the kernel, nothing is answered. */
   suspend(): void;
   /** Lets it go on after `suspend`. */
@@ -39,6 +43,8 @@ export interface StartOptions {
   dir: string;
   /** How long to wait for the first answer; 60 s unless told. */
   startTimeoutMs?: number;
+  /** Lets it speak TLS too, on a port of its own; InfluxDB has one port only, and that speaks TLS then. */
+  tls?: Certificate;
 }
 
 /** A server could not be started or reached; the message says what to do. */

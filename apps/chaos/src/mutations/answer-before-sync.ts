@@ -1,0 +1,12 @@
+import type { Mutation } from '.';
+
+/** An emergency API that says 202 when it has the event in memory. */
+export const answerBeforeSync: Mutation = {
+  name: 'answer-before-sync',
+  about: 'ingest answers 202 before the event is on its disk',
+  file: 'libs/bus/src/spool.ts',
+  find: 'waiting.push(',
+  replace: 'resolve(), waiting.push(',
+  app: 'ingest',
+  case: 'F48',
+};

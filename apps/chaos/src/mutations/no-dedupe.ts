@@ -1,0 +1,12 @@
+import type { Mutation } from '.';
+
+/** A counter that believes every delivery to be a new event. */
+export const noDedupe: Mutation = {
+  name: 'no-dedupe',
+  about: 'the counting script counts an event as often as it comes',
+  file: 'libs/usage/src/counter.lua.ts',
+  find: 'remember(KEYS[set], take())',
+  replace: '(function() local events = take() remember(KEYS[set], events) return events end)()',
+  app: 'redis-worker',
+  case: 'F31',
+};

@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { connect, type Channel, type ChannelModel } from 'amqplib';
+import type { WeirEvent } from '@weir/events';
+import { isolated, temporaryDirectory, until, type Isolated } from '@weir/testing';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { createPublisher, declareTopology, queueOf } from './index';
+import { randomFrom } from './spool-power-cut.test-support';
+
+jest.setTimeout(180_000); // many processes, one after the other
+
+/** kill -9 of a process that publishes, spools and drains at once, with a real broker. */
+const source = join(__dirname, '../../testing/src/source.js');
+let root: Awaited<ReturnType<typeof temporaryDirectory>>;
+let broker: Isolated;
+let connection: ChannelModel;
+let channel: Channel;
+let child: ChildProcess | undefined;
+
+beforeEach(async () => {
+  root = await temporaryDirectory();
+  broker = await isolated.amqp();
+  connection = await connect(broker.url);
+  channel = await connection.createChannel();
+  await declareTopology(channel);
+});
+afterEach(async () => {
+  child?.kill('SIGKILL');
+  await connection.close();
+  await broker.remove();
+  await root.remove();
+});
+
+function start(seed: number) {
+  const plan = JSON.stringify({ url: broker.url, spoolDir: join(root.path, 'spool'), seed });
+  const args = ['--conditions=@weir/source', '--require', source, join(__dirname, 'publisher-crash.fixture.ts'), plan];
+  const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  child = started;
+  let output = '';
+  started.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(started, 'close') as Promise<[number | null, string | null]>;
+  const lines = () => output.split('\n').slice(0, -1);
+  const ids = () => lines().map((line) => line.split(' ')[1] ?? '');
+  return { child: started, ended, lines, ids };
+}
+
+/** Every id in the queue of a worker, as often as it is there. */
+async function take(): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const message = await channel.get(queueOf('redis'), { noAck: true });
+    if (!message) return ids;
+    ids.push((JSON.parse(message.content.toString()) as WeirEvent).id);
+  }
+}
+
+async function drained(): Promise<void> {
+  const log = pino({ level: 'silent' });
+  const spoolDir = join(root.path, 'spool');
+  const publisher = createPublisher({ url: broker.url, spoolDir, log, metrics: new Registry() });
+  await until(() => publisher.owning() === true && publisher.depth().spooledEvents === 0);
+  await publisher.close();
+}
+
+test('killed at any moment, between confirm and removal too, it loses nothing that was acknowledged', async () => {
+  const random = randomFrom(11);
+  const acknowledged: string[] = [];
+  const outcomes = new Set<string>();
+  for (let round = 0; round < 6; round += 1) {
+    const process = start(round);
+    const enough = 1 + Math.floor(random() * 500);
+    await until(() => process.ids().length >= enough && process.lines().some((line) => line.startsWith('confirmed')));
+    process.child.kill('SIGKILL');
+    expect(await process.ended).toEqual([null, 'SIGKILL']);
+    acknowledged.push(...process.ids());
+    for (const line of process.lines()) outcomes.add(line.split(' ')[0] ?? '');
+  }
+  await drained();
+  const found = new Set(await take());
+  expect(outcomes).toEqual(new Set(['confirmed', 'spooled']));
+  expect(acknowledged.filter((id) => !found.has(id))).toEqual([]);
+});
+
+test('SIGTERM in the middle of it: the exit code is 0, and what was acknowledged is in the broker or in the spool', async () => {
+  const process = start(1);
+  await until(() => process.ids().length >= 200);
+  process.child.kill('SIGTERM');
+  expect(await process.ended).toEqual([0, null]);
+  await drained();
+  const found = new Set(await take());
+  expect(process.ids().filter((id) => !found.has(id))).toEqual([]);
+});

@@ -1,0 +1,88 @@
+import { answerTo, type Answer, type Handle } from '@weir/bus';
+import { CANARY, decodeEvent, type WeirEvent } from '@weir/events';
+import type { ConsumeMessage } from 'amqplib';
+import type { WorkerMetrics } from './metrics';
+import type { Letter, Parking } from './parking';
+import { untilDone } from './retry';
+import type { StoreState } from './store-state';
+import type { Worker } from './worker';
+
+/** A batch, sorted into what each of its messages wants. */
+interface Sorted {
+  events: Map<WeirEvent, ConsumeMessage>;
+  letters: Letter[];
+  /** The canaries of this worker, and where each wants its answer. Those of other workers are in none of these. */
+  canaries: (Answer | undefined)[];
+}
+
+/** What is done with every batch: its events into the store, its canaries answered, what cannot be taken parked. */
+export function createHandle(options: {
+  name: string;
+  worker: Worker;
+  store: StoreState;
+  parking: Parking;
+  counted: WorkerMetrics;
+  answer(to: Answer): void;
+  signal: AbortSignal;
+}): Handle {
+  const { name, worker, store, parking, counted, answer, signal } = options;
+
+  // The next batch is decoded while the store has this one; the store itself gets one batch at a time.
+  let turn: Promise<unknown> = Promise.resolve();
+  const handle: Handle = (messages, lost) => {
+    const sorted = sort(messages, name);
+    const stopped = () => lost.aborted || signal.aborted;
+    const mine = turn.then(async () => {
+      // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
+      if (stopped()) throw new Error('stopped');
+      await settle(sorted, stopped);
+      return new Map(sorted.letters.map((letter) => [letter.message, parking.park(letter, lost)]));
+    });
+    turn = mine.catch(() => {}); // the consumer hears of it
+    return mine;
+  };
+
+  const settle = async ({ events, letters, canaries }: Sorted, stopped: () => boolean): Promise<void> => {
+    const retry = { stopped, failed: store.failed('the store did not take a batch: trying again') };
+    if (events.size > 0) {
+      const timed = counted.writeSeconds.startTimer();
+      const refused = (await untilDone(() => worker.write([...events.keys()]), retry)) ?? [];
+      timed();
+      for (const { event, reason } of refused) {
+        const message = events.get(event);
+        if (message) letters.push({ message, reason: 'refused by the store', error: reason });
+      }
+      counted.written.inc(events.size - refused.length);
+      counted.batchEvents.observe(events.size);
+      counted.lastEvent.setToCurrentTime();
+      counted.lag.set(oldestAgeSeconds(events.keys()));
+    }
+    if (canaries.length > 0) await untilDone(async () => worker.probe?.(), retry);
+    if (events.size + canaries.length > 0) store.works();
+    for (const to of canaries) if (to) answer(to);
+  };
+
+  return handle;
+}
+
+function sort(messages: readonly ConsumeMessage[], name: string): Sorted {
+  const sorted: Sorted = { events: new Map(), letters: [], canaries: [] };
+  for (const message of messages) {
+    const checked = decodeEvent(message.content);
+    if (!checked.ok) {
+      const error = checked.problems.map(({ field, message: text }) => `${field || 'event'}: ${text}`).join('; ');
+      sorted.letters.push({ message, reason: 'invalid event', error });
+    } else if (checked.event.type !== CANARY) {
+      sorted.events.set(checked.event, message);
+    } else if (checked.event.data['worker'] === name) {
+      sorted.canaries.push(answerTo(message.properties));
+    }
+  }
+  return sorted;
+}
+
+function oldestAgeSeconds(events: Iterable<WeirEvent>): number {
+  let oldest: string | undefined;
+  for (const { time } of events) if (oldest === undefined || time < oldest) oldest = time;
+  return oldest === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(oldest)) / 1000);
+}
