@@ -14,6 +14,9 @@ describe('weir', () => {
     [['tail', '--help']],
     [['topology', '--help']],
     [['dead-letters', 'list', '--help']],
+    [['verify', '--help']],
+    [['rebuild', '--help']],
+    [['replay', '--help']],
   ])('shows how it is used, with examples: %j', async (args) => {
     const { code, stdout } = await weirDone(args);
     expect(code).toBe(0);

@@ -15,6 +15,7 @@ export { compare, findDays } from './compare';
 export type { DayFound, Drift, Sides } from './compare';
 export { swap } from './swap';
 export type { SwapOptions } from './swap';
-export { keysBeginning } from './scan';
+export { keysBeginning, keysMatching } from './scan';
+export { storeKey } from './store';
 export { createQueries } from './queries';
 export type { OrganizationCounts, UsageAnswer, UsageQueries, UsageQuery } from './queries';

@@ -11,7 +11,10 @@ export interface Reach {
 }
 
 /** Finds out which of these days the history covers. */
-export async function findReach(history: History, days: readonly string[]): Promise<Reach> {
+export async function findReach(
+  history: Pick<History, 'firstOffset' | 'reachesBackTo'>,
+  days: readonly string[],
+): Promise<Reach> {
   const complete = (await history.firstOffset()) === 0;
   const sorted = [...days].sort();
   // A day is covered when an earlier one is: the first that is covered lies between these two.

@@ -1,3 +1,4 @@
+import { keysMatching, storeKey } from '@weir/usage';
 import type { Redis } from 'ioredis';
 import { endpoint } from '../endpoints';
 import { CliError, clean, exitCodes, type Io } from '../io';
@@ -54,8 +55,10 @@ export async function withUsageStore<T>(
     const said = clean(reason ?? (error as Error).message);
     throw new CliError(`${where} does not answer (${said}): is it running, is REDIS_URL right?`, exitCodes.unavailable);
   }
+  const prefix = io.env['REDIS_PREFIX'] ?? '';
   try {
-    return await use({ redis, prefix: io.env['REDIS_PREFIX'] ?? '', dedupeSeconds });
+    await checkPrefix(redis, prefix);
+    return await use({ redis, prefix, dedupeSeconds });
   } catch (error) {
     if (error instanceof ReplyError)
       throw new CliError(`${where} says: ${(error as Error).message}`, exitCodes.unavailable);
@@ -65,5 +68,18 @@ export async function withUsageStore<T>(
     throw error;
   } finally {
     redis.disconnect();
+  }
+}
+
+/** With the wrong prefix everything would seem to be missing, and a rebuild would write it where nobody looks. */
+async function checkPrefix(redis: Redis, prefix: string): Promise<void> {
+  if (await redis.exists(storeKey(prefix))) return;
+  for await (const keys of keysMatching(redis, `*${storeKey('')}`)) {
+    const other = keys[0]?.slice(0, -storeKey('').length) ?? '';
+    const [here, there] = [prefix, other].map((text) => (text === '' ? 'without a prefix' : `under '${text}'`));
+    throw new CliError(
+      `nothing was ever counted ${here} in this Redis, but ${there}: set REDIS_PREFIX as it is set for the redis-worker`,
+      exitCodes.configuration,
+    );
   }
 }
