@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { freePort } from '../servers/ports';
+import { until } from '../until';
+import { temporaryDirectory } from '../servers/temporary';
+import type { PrivateServer } from '../servers/server';
+import { deploy, environmentOf, passwordsOf, root, startStackRedis } from './stack.test-support';
+
+// S34 of the reliability reference: a user for each app, held to its keys and commands. That the apps can work so is
+// shown in stack.test.ts.
+
+let dir: Awaited<ReturnType<typeof temporaryDirectory>>;
+let server: PrivateServer;
+let urlOf: (user: string) => string;
+const users = new Map<string, Redis>();
+
+beforeAll(async () => {
+  dir = await temporaryDirectory();
+  ({ redis: server, urlOf } = await startStackRedis(dir.path));
+  for (const user of ['operator', 'redis-worker', 'stats']) users.set(user, new Redis(urlOf(user)));
+});
+afterAll(async () => {
+  for (const redis of users.values()) redis.disconnect();
+  await server.stop();
+  await dir.remove();
+});
+
+const as = (user: string, command: string, ...args: string[]) => {
+  const redis = users.get(user);
+  if (!redis) throw new Error(`no user ${user}`);
+  return redis.call(command, ...args);
+};
+const FORBIDDEN: readonly (readonly string[])[] = [
+  ['FLUSHALL'], ['FLUSHDB'], ['CONFIG', 'GET', '*'], ['CONFIG', 'SET', 'dir', '/tmp'], ['KEYS', '*'], ['SCAN', '0'],
+  ['SHUTDOWN'], ['ACL', 'LIST'], ['ACL', 'SETUSER', 'x'], ['SCRIPT', 'FLUSH'], ['SAVE'],
+  ['MODULE', 'LIST'], ['REPLICAOF', 'NO', 'ONE'], ['MONITOR'], ['CLIENT', 'LIST'], ['CLIENT', 'KILL', 'TYPE', 'normal'],
+  ['PUBLISH', 'x', 'y'], ['SUBSCRIBE', 'x'], ['DEL', 'pulls/d/2026-11-23'], ['UNLINK', 'pulls/d/2026-11-23'],
+  ['RENAME', 'pulls/d/2026-11-23', 'pulls/d/2026-11-24'], ['DUMP', 'pulls/d/2026-11-23'], ['SWAPDB', '0', '1'],
+  ['MIGRATE', '127.0.0.1', '1', 'pulls/d/2026-11-23', '0', '100'], ['RESTORE', 'pulls/d/2026-11-23', '0', 'x'],
+]; // prettier-ignore
+
+describe.each(['redis-worker', 'stats'])('%s', (user) => {
+  test.each(FORBIDDEN)('may not %s', async (...command) => {
+    const [name = '', ...args] = command.filter((word) => typeof word === 'string');
+    await expect(as(user, name, ...args)).rejects.toThrow(/NOPERM/);
+  });
+
+  test('sees no key but those of the counters and those of Weir itself', async () => {
+    await as('operator', 'SET', 'session:1', 'secret');
+    await as('operator', 'SET', 'pullsx', 'secret');
+    for (const key of ['session:1', 'pullsx']) await expect(as(user, 'GET', key)).rejects.toThrow(/NOPERM/);
+    await as('operator', 'SET', 'pulls/d/2026-11-23', '7');
+    expect(await as(user, 'GET', 'pulls/d/2026-11-23')).toBe('7');
+  });
+});
+
+test('stats changes nothing', async () => {
+  for (const [name, ...args] of [
+    ['SET', 'pulls/d/x', '1'],
+    ['INCRBY', 'pulls/d/x', '1'],
+    ['EVAL', 'return 1', '0'],
+    ['ZADD', 'weir:organizations:pulls', '0', 'x'],
+    ['EXPIRE', 'pulls/d/x', '1'],
+  ] as const) {
+    // prettier-ignore
+    await expect(as('stats', name, ...args)).rejects.toThrow(/NOPERM/);
+  }
+});
+
+test('a script of the worker reaches no further than the worker', async () => {
+  const script = (body: string) => as('redis-worker', 'EVAL', body, '0');
+  await expect(script("return redis.call('FLUSHALL')")).rejects.toThrow(/NOPERM|not allowed|can't run/i);
+  await expect(script("return redis.call('GET', 'session:1')")).rejects.toThrow(/NOPERM|can't access|not allowed/i);
+  await expect(script("return redis.call('SET', 'other', '1')")).rejects.toThrow(/NOPERM|can't access|not allowed/i);
+});
+
+test('the operator may do what the docs tell him, and is not what any app logs in as', async () => {
+  expect(await as('operator', 'SCAN', '0', 'MATCH', 'pulls/*')).toBeDefined();
+  expect(environmentOf('redis-worker')['REDIS_URL']).toMatch(/^redis:\/\/redis-worker:\$\{REDIS_WORKER_PASSWORD:\?/);
+  expect(environmentOf('stats')['REDIS_URL']).toMatch(/^redis:\/\/stats:\$\{REDIS_STATS_PASSWORD:\?/);
+});
+
+test('started as docker-compose.yml starts it, it lets nobody in who is not one of them', async () => {
+  const compose = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
+  const [, block = ''] = /\n {6}- \|\n((?: {8}.*\n)*? {8}CONFIG\n)/.exec(compose) ?? [];
+  const port = await freePort();
+  const script = block
+    .replaceAll('$$', '$')
+    .replaceAll('/weir/', `${deploy('')}/`)
+    .replace('dir /data', `dir ${dir.path}\nport ${port}\nbind 127.0.0.1`);
+  const passwords = passwordsOf('redis');
+  const child = spawn('sh', ['-c', script.replace(/^ {8}/gm, '')], { env: { PATH: process.env['PATH'], ...passwords }, stdio: 'ignore' }); // prettier-ignore
+  const exited = once(child, 'exit');
+  const operator = new Redis({
+    port,
+    commandTimeout: 2000,
+    username: 'operator',
+    password: passwords['REDIS_OPERATOR_PASSWORD'] ?? '',
+  });
+  operator.on('error', () => {});
+  await until(async () => (await operator.ping()) === 'PONG');
+  const names = ((await operator.call('ACL', 'LIST')) as string[]).map((line) => line.split(' ')[1]);
+  expect(names.sort()).toEqual(['default', 'operator', 'redis-worker', 'stats']);
+  expect((await operator.config('GET', 'appendfsync')) as string[]).toEqual(['appendfsync', 'always']);
+  const said = async (command: string): Promise<string> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`${command}\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    return answer.toString();
+  };
+  expect(await said('PING')).toMatch(/^-NOAUTH/);
+  for (const password of ['', 'default', passwords['REDIS_OPERATOR_PASSWORD']]) {
+    expect(await said(`AUTH "${password}"`)).toMatch(/^-WRONGPASS/);
+  }
+  operator.disconnect();
+  child.kill('SIGTERM');
+  await exited;
+});
