@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { explainTls } from '@weir/service';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { CliError, exitCodes } from './io';
 
@@ -92,6 +93,6 @@ function explain(error: Error & { code?: string }, url: string): string {
     return `RabbitMQ at ${shown(url)} refuses the user name or password: check AMQP_URL`;
   }
   if (/NOT.ALLOWED|vhost/i.test(error.message)) return `RabbitMQ at ${shown(url)} says: ${replyText(error)}`;
-  const reason = error.code ?? (error.message || 'no answer');
+  const reason = explainTls(error) ?? error.code ?? (error.message || 'no answer');
   return `RabbitMQ does not answer at ${shown(url)} (${reason}): is it running, is AMQP_URL right?`;
 }

@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { HttpError, InfluxDB, setLogger } from '@influxdata/influxdb-client';
 import type { Transport } from '@influxdata/influxdb-client';
+import { explainTls } from '@weir/service';
 
 // The client logs what it also throws, whole lines of data included. Weir's own log says it once, without them.
 setLogger({ error: () => undefined, warn: () => undefined });
@@ -253,7 +254,7 @@ function explained(error: unknown, address: string, database: string): ServerErr
   if (error instanceof ServerError) return error;
   if (!(error instanceof HttpError)) {
     const cause = error as { code?: unknown; message?: unknown; cause?: { code?: unknown; message?: unknown } };
-    const why = cause.code ?? cause.cause?.code ?? cause.cause?.message ?? cause.message;
+    const why = explainTls(error) ?? cause.code ?? cause.cause?.code ?? cause.cause?.message ?? cause.message;
     return new ServerError('unavailable', `InfluxDB at ${address} cannot be reached: ${String(why)}`);
   }
   const status = error.statusCode;

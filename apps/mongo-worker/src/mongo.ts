@@ -9,7 +9,7 @@
  * This worker is the template for others: docs/adding-a-worker.md walks through it.
  */
 import { identityKey, type WeirEvent } from '@weir/events';
-import { integer, mongodbUrl, text, variable, type Config, type Variables } from '@weir/service';
+import { explainTls, integer, mongodbUrl, text, variable, type Config, type Variables } from '@weir/service';
 import type { Refused, Worker, WorkerDefinition } from '@weir/worker';
 import { BSON, MongoBulkWriteError, MongoClient, MongoInvalidArgumentError, MongoServerError } from 'mongodb';
 import type { Collection, Document } from 'mongodb';
@@ -177,7 +177,8 @@ async function keepFor(days: number, events: Collection<Echo>): Promise<void> {
 function explained(error: unknown, client: MongoClient, url: string): string {
   const { hosts, srvHost, serverSelectionTimeoutMS, credentials } = client.options;
   const where = srvHost ?? hosts.map(String).join(', ');
-  const said = withoutSecrets(error instanceof Error ? error.message : String(error), url, credentials?.password);
+  const what = explainTls(error) ?? (error instanceof Error ? error.message : String(error));
+  const said = withoutSecrets(what, url, credentials?.password);
   if (!(error instanceof MongoServerError)) {
     return `no usable MongoDB at ${where} within ${serverSelectionTimeoutMS / 1000} s (MONGODB_URL): ${said}`;
   }
@@ -196,7 +197,11 @@ function withoutSecrets(message: string, url: string, password: string | undefin
 /** Lets the driver read the URL before anything starts, so that a mistake in it is a mistake in the configuration. */
 function isUnderstood(url: string, context: { addIssue(issue: { code: 'custom'; message: string }): void }): void {
   try {
-    new MongoClient(url);
+    const { tls, rejectUnauthorized, checkServerIdentity } = new MongoClient(url).options;
+    if (tls && (rejectUnauthorized === false || checkServerIdentity !== undefined)) {
+      const message = 'must not turn the verification of certificates off: name the authority in NODE_EXTRA_CA_CERTS';
+      context.addIssue({ code: 'custom', message });
+    }
   } catch (error) {
     const message = withoutSecrets((error as Error).message, url, undefined);
     context.addIssue({ code: 'custom', message: `must be a URL that the MongoDB driver understands: ${message}` });

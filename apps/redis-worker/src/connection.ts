@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { explainTls } from '@weir/service';
 import { DataLostError } from '@weir/usage';
 import { Redis, ReplyError } from 'ioredis';
 import type { Logger } from 'pino';
@@ -36,7 +37,7 @@ export function openConnection({ url, log }: { url: string; log: Logger }): Conn
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
   });
   let reason: string | undefined;
-  redis.on('error', (error: Error) => (reason = error.message));
+  redis.on('error', (error: Error) => (reason = explainTls(error) ?? error.message));
   const fail = (error: unknown) => new Error(`${where}: ${explain((error as Error).message, reason)}`);
 
   const drop = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { explainTls } from '@weir/service';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 
@@ -24,7 +25,7 @@ export function openRedis({ url, log }: { url: string; log: Logger }): {
   redis.on('error', (error: Error) => {
     const said = /^(WRONGPASS|NOAUTH|ERR AUTH)/.test(error.message)
       ? `the user or password in REDIS_URL is refused (${error.message})`
-      : error.message;
+      : (explainTls(error) ?? error.message);
     if (said !== reason) log.warn({ reason: said }, `${where} cannot be used`);
     reason = said;
   });

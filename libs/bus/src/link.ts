@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ChannelModel } from 'amqplib';
+import { explainTls } from '@weir/service';
 import type { Logger } from 'pino';
 import { MismatchError } from './mismatch';
 import { withTimeout } from './timeout';
@@ -138,6 +139,8 @@ function withHeartbeat(url: string): string {
 
 function explain(error: unknown): string {
   const { message, code } = error as Error & { code?: string };
+  const tls = explainTls(error);
+  if (tls !== undefined) return `the broker cannot be trusted: ${tls}`;
   if (/ACCESS.REFUSED/i.test(message)) {
     return /access to |vhost/.test(message)
       ? `the broker does not let this user do what Weir needs: ${message}`

@@ -21,6 +21,7 @@ export { createHealth } from './health';
 export type { Health, Probe, Readiness } from './health';
 export { holderOf, listen, problem } from './http';
 export type { ProblemDocument } from './http';
+export { explainTls } from './tls';
 export { backoff } from './backoff';
 export type { Backoff } from './backoff';
 export { ConfigError, StartError } from './errors';

@@ -8,6 +8,7 @@ import { port, readConfig, seconds, text, variable, type Config, type Variables 
 import { ConfigError, StartError } from './errors';
 import { createHealth, readyMetric, type Health } from './health';
 import { listen } from './http';
+import { tlsVariables } from './tls';
 
 /** What an app is given to live with. */
 export interface Context {
@@ -46,6 +47,7 @@ export const commonVariables = {
   SHUTDOWN_GRACE_SECONDS: variable(seconds(1, 600).default(20), {
     description: 'How long the app may take to drain after SIGTERM before it is ended.',
   }),
+  ...tlsVariables,
 } satisfies Variables;
 
 const EXIT_CONFIG = 78;

@@ -10,6 +10,8 @@ export { ServerError } from './servers/server';
 export type { Found, PrivateServer, Server, ServerName, StartOptions } from './servers/server';
 export { startApp } from './app-process';
 export type { AppProcess, LogLine } from './app-process';
+export { createTlsBench, runSource, TLS_COMPLAINTS, TLS_FAULTS } from './tls';
+export type { TlsBench, TlsFault } from './tls';
 export { createAuthority } from './certificates';
 export type { Authority, Certificate } from './certificates';
 export { temporaryDirectory } from './servers/temporary';
