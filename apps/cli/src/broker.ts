@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { explainTls } from '@weir/service';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { explainTls } from '@weir/service';
 import { CliError, exitCodes } from './io';
