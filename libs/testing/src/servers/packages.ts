@@ -13,6 +13,8 @@ const programOf = {
   skopeo: 'skopeo',
   buildah: 'buildah',
   openssl: 'openssl',
+  // Its promtool, which checks the alert rules.
+  prometheus: 'promtool',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;
