@@ -8,7 +8,16 @@ import { build } from './build.mjs';
 import { install } from './install.mjs';
 import { askOnTerminal, command, root, runProgram, step } from './steps.mjs';
 
-const packages = ['rabbitmq-server', 'redis-server', 'influxdb', 'docker-registry', 'skopeo', 'buildah', 'openssl', 'prometheus'];
+const packages = [
+  'rabbitmq-server',
+  'redis-server',
+  'influxdb',
+  'docker-registry',
+  'skopeo',
+  'buildah',
+  'openssl',
+  'prometheus',
+];
 
 export const run = command(async (args) => {
   const yes = args.includes('--yes');

@@ -155,8 +155,12 @@ async function pass(
 ): Promise<boolean> {
   const meant = filterOf(filterIn(options), new Date());
   const counts = new Map<string, ReturnType<typeof createGroups>>();
+  let printed: Promise<void> = Promise.resolve(); // one line after the other: many letters are under way at a time
   const report: Report = async (letter, what) => {
-    if (!forPeople(io, options)) return print(io.stdout, JSON.stringify({ action: what, ...letter }));
+    if (!forPeople(io, options)) {
+      const line = JSON.stringify({ action: what, ...letter });
+      return (printed = printed.then(() => print(io.stdout, line)));
+    }
     const groups = counts.get(what) ?? createGroups();
     counts.set(what, groups);
     groups.add(letter);

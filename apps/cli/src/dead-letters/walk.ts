@@ -29,9 +29,9 @@ export interface Walked {
 }
 
 /** Bodies that are in our memory at one time, at most. */
-const PREFETCH = 500;
+const PREFETCH = 1000;
 /** Together half a million letters that stay; a connection has 2,047 channels. */
-const MAX_SECTIONS = 1000;
+const MAX_SECTIONS = 500;
 /** The broker takes a channel's letters back after 30 minutes (consumer_timeout): we are through before that. */
 const LIMIT_MS = 20 * 60_000;
 /** How long nothing has to come before the queue is asked whether there is anything left. */

@@ -24,6 +24,9 @@ const alerts = JSON.parse(readFileSync(join(root, 'deploy/alerts.json'), 'utf8')
 const run = promisify(execFile);
 const script = (...args: string[]) => run(process.execPath, [join(root, 'scripts/alerts.mjs'), ...args]);
 
+// promtool makes a database for each of some fifty series, which on a busy machine takes a while.
+jest.setTimeout(180_000);
+
 let dir: Awaited<ReturnType<typeof temporaryDirectory>>;
 beforeAll(async () => {
   dir = await temporaryDirectory();
