@@ -22,6 +22,8 @@ export interface Case {
   long?: boolean;
   /** What this machine must have, checked before it is played: true, or why it cannot be played here. */
   needs?: () => true | string;
+  /** How long `play` may take; 10 min unless told. */
+  timeoutMs?: number;
   /** Apps that may end by themselves here; anywhere else that is a breach. */
   mayCrash?: readonly AppName[];
   /**

@@ -23,6 +23,8 @@ export interface PlayOptions {
 
 /** Then once more, a moment later: a late duplicate is a duplicate. */
 const QUIET_MS = 1_500;
+/** A case that hangs must not keep the others from being played. */
+const PLAY_TIMEOUT_MS = 10 * 60_000;
 const FRESH_TIMEOUT_MS = 20_000;
 const LAG_LIMIT_SECONDS = 2;
 
@@ -36,7 +38,7 @@ export async function playCase(each: Case, stage: Stage, options: PlayOptions): 
     work.catch((error: unknown) => void problems.push(`${what}: ${(error as Error).message}`));
 
   const begun = performance.now();
-  await attempt('play', each.play(set.world));
+  await attempt('play', within(each.timeoutMs ?? PLAY_TIMEOUT_MS, each.play(set.world)));
   await attempt('repair', system.repair());
   // Without anything that was broken and mended, what counts is when the last event was sent.
   const mendedAt = system.repairedAt() > begun ? system.repairedAt() : performance.now();
@@ -186,6 +188,16 @@ function createSet(each: Case, stage: Stage, { seed, thorough, midnightMs, log }
       void amqp.close();
     },
   };
+}
+
+async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  const late = new AbortController();
+  const timer = pause(timeoutMs, undefined, { signal: late.signal }).then(
+    () => Promise.reject(new Error(`not over within ${timeoutMs / 1000} s`)),
+    () => {},
+  );
+  work.catch(() => {}); // heard of below, or too late
+  await Promise.race([work, timer]).finally(() => late.abort());
 }
 
 /** Far more wants to run than there are processors. */

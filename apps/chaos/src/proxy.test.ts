@@ -122,6 +122,20 @@ test('half open: the client is not told that its server has gone', async () => {
   expect(got).toEqual(['a']);
 });
 
+test('refuse after half open: every client is told in the end', async () => {
+  const one = client();
+  one.socket.write('a');
+  await one.says(':a');
+  link.halfOpen();
+  await link.refuse();
+  await one.ends('ECONNRESET');
+  await client().ends('ECONNREFUSED');
+  await link.heal();
+  const two = client();
+  two.socket.write('b');
+  await two.says(':b');
+});
+
 test('an answer in the place of the server keeps the request from it', async () => {
   link.answer({ containing: 'POST', reply: 'no', times: 1 });
   const one = client();

@@ -137,13 +137,12 @@ export async function createLink(name: string, targetUrl: string, onHeal: () => 
         resolve();
       });
     });
-  const stopListening = (): Promise<void> =>
-    new Promise((resolve) => {
-      const closing = listener;
-      listener = undefined;
-      if (!closing) return resolve();
-      closing.close(() => resolve());
-    });
+  /** Not until every connection has ended, as `close` would wait: the port is free a turn of the loop later. */
+  const stopListening = async (): Promise<void> => {
+    listener?.close();
+    listener = undefined;
+    await new Promise((resolve) => setImmediate(resolve));
+  };
   await listen();
 
   const link: Link = {
@@ -175,6 +174,7 @@ export async function createLink(name: string, targetUrl: string, onHeal: () => 
       faulty = true;
       const closed = stopListening();
       for (const pair of [...pairs]) cutPair(pair);
+      for (const socket of abandoned) socket.resetAndDestroy();
       await closed;
     },
     blackHole(direction = 'both') {

@@ -88,6 +88,7 @@ export function soakOf(minutes: number): Case {
     id: 'F62',
     title: `random faults under load for ${minutes} min`,
     system: 'own',
+    timeoutMs: (minutes + 5) * 60_000,
     async play(world) {
       const resources = createResourceWatch(world.system.apps());
       const struck = new Set<string>();
