@@ -11,8 +11,8 @@ import { createRunner, type Runner } from './runner';
 
 const root = join(__dirname, '../../..');
 const seed = Number(process.env['WEIR_CHAOS_SEED'] ?? 20261123);
-/** One for each promise that costs most to break: the broker, the three kinds of death of a worker, a store, the spool. */
-const selection = ['F02', 'F22', 'F31', 'F35', 'F43', 'F48'];
+/** The broker, a worker, a store's reply and the spool, at the moment that matters; further ones are played broken, below. */
+const selection = ['F02', 'F21', 'F35', 'F48'];
 
 const options = {
   root,

@@ -2,8 +2,8 @@ import type { App } from './app-process';
 
 /** Memory and descriptors of the apps while they are used hard (F62: slopes near zero). */
 export interface ResourceWatch {
-  /** Ends it; a line for each app, with sizes and slopes over its longest life. */
-  stop(): string[];
+  /** Ends it: a line for each app, with sizes and slopes over its longest life, and the apps that plainly leak. */
+  stop(): { lines: string[]; leaks: string[] };
 }
 
 interface Sample {
@@ -15,6 +15,8 @@ interface Sample {
 const SAMPLE_MS = 2_000;
 /** A process grows while it warms up; that is no leak. */
 const WARM_UP_MINUTES = 0.5;
+/** Slopes beyond these, over so long, are a leak; shorter ones are what an outage leaves for a while. */
+const LEAK = { minutes: 4, mibPerMinute: 30, descriptorsPerMinute: 10 };
 
 export function createResourceWatch(apps: readonly App[]): ResourceWatch {
   const begun = performance.now();
@@ -38,17 +40,26 @@ export function createResourceWatch(apps: readonly App[]): ResourceWatch {
   return {
     stop() {
       clearInterval(timer);
-      return apps.flatMap((app) => {
+      const lines: string[] = [];
+      const leaks: string[] = [];
+      for (const app of apps) {
         const samples = longestLife(app);
         const [first, last] = [samples[0], samples.at(-1)];
-        if (!first || !last || samples.length < 10) return [`${app.name}: never lived long enough to be measured`];
-        const grows = slope(samples.map(({ minutes, rssBytes }) => [minutes, rssBytes / 2 ** 20]));
-        const opens = slope(samples.map(({ minutes, descriptors }) => [minutes, descriptors]));
-        return [
+        if (!first || !last || samples.length < 10) {
+          lines.push(`${app.name}: never lived long enough to be measured`);
+          continue;
+        }
+        const minutes = last.minutes - first.minutes;
+        const grows = slope(samples.map((each) => [each.minutes, each.rssBytes / 2 ** 20]));
+        const opens = slope(samples.map((each) => [each.minutes, each.descriptors]));
+        lines.push(
           `${app.name}: ${(last.rssBytes / 2 ** 20).toFixed(0)} MiB (${signed(grows)} MiB/min), ` +
-            `${last.descriptors} descriptors (${signed(opens)}/min) over ${(last.minutes - first.minutes).toFixed(1)} min`,
-        ];
-      });
+            `${last.descriptors} descriptors (${signed(opens)}/min) over ${minutes.toFixed(1)} min`,
+        );
+        if (minutes >= LEAK.minutes && (grows > LEAK.mibPerMinute || opens > LEAK.descriptorsPerMinute))
+          leaks.push(app.name);
+      }
+      return { lines, leaks };
     },
   };
 }

@@ -10,6 +10,8 @@ interface Fault {
   weight: number;
   /** What it can befall; nothing is struck twice at a time. */
   targets: readonly string[];
+  /** Ends the life of an app: not in the second half, so that lives are long enough to show what grows in them. */
+  endsApp?: boolean;
   strike(world: World, target: string, random: Random): Promise<void>;
 }
 
@@ -19,6 +21,8 @@ const fault = <Target extends string>(
   targets: readonly Target[],
   strike: (world: World, target: Target, random: Random) => Promise<void>,
 ): Fault => ({ name, weight, targets, strike: strike as Fault['strike'] });
+
+const endingApp = (each: Fault): Fault => ({ ...each, endsApp: true });
 
 /** The catalogue's faults that can come at any moment and in any order: F02 to F06, F20 to F23, F34 to F43, F48, F54. */
 const faults: readonly Fault[] = [
@@ -32,18 +36,22 @@ const faults: readonly Fault[] = [
     await pause(random.between(500, 12_000));
     servers[name].resume();
   }),
-  fault('killed', 5, APPS, async ({ app, pause }, name: AppName, random) => {
-    await app(name).kill();
-    await pause(random.between(0, 3_000));
-    app(name).start();
-  }),
-  fault('told to stop', 2, APPS, async ({ app }, name: AppName) => {
-    // One that is still loading knows no SIGTERM, and has nothing to finish.
-    if ((await app(name).readiness()) === undefined) return;
-    const code = await app(name).stop();
-    app(name).start();
-    if (code !== 0) throw new Error(`${name} ended with exit code ${code} after SIGTERM`);
-  }),
+  endingApp(
+    fault('killed', 5, APPS, async ({ app, pause }, name: AppName, random) => {
+      await app(name).kill();
+      await pause(random.between(0, 3_000));
+      app(name).start();
+    }),
+  ),
+  endingApp(
+    fault('told to stop', 2, APPS, async ({ app }, name: AppName) => {
+      // One that is still loading knows no SIGTERM, and has nothing to finish.
+      if ((await app(name).readiness()) === undefined) return;
+      const code = await app(name).stop();
+      app(name).start();
+      if (code !== 0) throw new Error(`${name} ended with exit code ${code} after SIGTERM`);
+    }),
+  ),
   fault('frozen', 2, APPS, async ({ app, pause }, name: AppName, random) => {
     app(name).suspend();
     await pause(random.between(500, 12_000));
@@ -97,12 +105,14 @@ export function soakOf(minutes: number): Case {
       let count = 0;
       world.load({ perSecond: 150 });
       await world.pause(2_000);
-      const until = performance.now() + minutes * 60_000;
+      const begun = performance.now();
+      const until = begun + minutes * 60_000;
+      const possible = () => faults.filter(({ endsApp }) => !endsApp || performance.now() < begun + minutes * 30_000);
 
       /** Each lane has choices of its own, so that the same seed makes the same ones again. */
       const lane = async (random: Random): Promise<void> => {
         while (performance.now() < until) {
-          const chosen = random.pick(faults.flatMap((each) => Array<Fault>(each.weight).fill(each)));
+          const chosen = random.pick(possible().flatMap((each) => Array<Fault>(each.weight).fill(each)));
           const target = random.pick(chosen.targets);
           if (!struck.has(target)) {
             struck.add(target);
@@ -117,7 +127,9 @@ export function soakOf(minutes: number): Case {
       await world.system.repair();
       await world.pause(5_000);
       world.note(`${count} faults`);
-      for (const line of resources.stop()) world.note(line);
+      const { lines, leaks } = resources.stop();
+      for (const line of lines) world.note(line);
+      if (leaks.length > 0) throw new Error(`${leaks.join(', ')} grows and grows`);
     },
   };
 }

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import { explainTls } from '@weir/service';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
-import { explainTls } from '@weir/service';
 import { CliError, exitCodes } from './io';
 
 const CONNECT_TIMEOUT_MS = 10_000;
