@@ -108,6 +108,7 @@ export async function startRabbitmqCluster(options: StartOptions): Promise<Rabbi
     ports.amqp,
     nodes.map(({ url }) => Number(new URL(url).port)),
   );
+  const running = () => nodes.filter(({ pids }) => pids.length > 0);
   const each = (act: (node: ClusterNode) => Promise<void>) => async () => void (await Promise.all(nodes.map(act)));
   const byName = (printed: string): ClusterNode => {
     const found = nodes.find(({ node }) => printed.includes(`${node}@`));
@@ -117,7 +118,7 @@ export async function startRabbitmqCluster(options: StartOptions): Promise<Rabbi
 
   const evaluate = async (expressions: string): Promise<string> => {
     let last: unknown = new ServerError('no node of the cluster runs');
-    for (const node of nodes.filter(({ pids }) => pids.length > 0)) {
+    for (const node of running()) {
       try {
         return await node.evaluate(expressions);
       } catch (error) {
@@ -157,8 +158,8 @@ export async function startRabbitmqCluster(options: StartOptions): Promise<Rabbi
       return nodes.flatMap(({ pids }) => pids);
     },
     nodes,
-    suspend: () => nodes.forEach((node) => node.suspend()),
-    resume: () => nodes.forEach((node) => node.resume()),
+    suspend: () => running().forEach((node) => node.suspend()),
+    resume: () => running().forEach((node) => node.resume()),
     kill: each((node) => node.kill()),
     stop: each((node) => node.stop()),
     start: each(async (node) => (node.pids.length === 0 ? node.start() : undefined)),
