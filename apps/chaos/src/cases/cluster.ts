@@ -28,7 +28,7 @@ async function beginWithLoad(world: World): Promise<RabbitmqCluster> {
 }
 
 /** Breaks something, and sees that a majority goes on: what is confirmed meanwhile reaches every store meanwhile. */
-async function majorityGoesOn(world: World, timeoutMs = 60_000): Promise<void> {
+async function majorityGoesOn(world: World, timeoutMs = 120_000): Promise<void> {
   const begun = performance.now();
   const stream = world.stream(`meanwhile-${Math.round(begun)}`);
   const arrived = async (): Promise<boolean> => {

@@ -65,7 +65,7 @@ describe('three RabbitMQ nodes in one cluster', () => {
     cluster.silence(one, other);
     const parted = async () =>
       expect(await other.evaluate('lists:sort(nodes()).').catch(String)).not.toContain(`${one.node}@`);
-    await until('the one that hears nothing believes the other gone', parted, { timeoutMs: 30_000 });
+    await until('the one that hears nothing believes the other gone', parted, { timeoutMs: 60_000 });
   }, 180_000);
 });
 
