@@ -10,6 +10,11 @@ export const unplayable: readonly Unplayable[] = [
     id: 'F17',
     reason: 'needs RabbitMQ 4.1, 4.2 and 4.3 beside 3.10; that the topology uses none of it is in libs/bus (topology)',
   },
+  {
+    id: 'F32',
+    reason:
+      'an event that comes again after 31 and 33 days takes that long; with a shorter memory: apps/redis-worker/src/faults.test.ts',
+  },
   { id: 'F29', reason: 'impossible by construction, one ack for a batch in order: libs/bus/src/consumer.test.ts' },
   {
     id: 'F58-4.x',

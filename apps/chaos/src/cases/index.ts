@@ -1,13 +1,16 @@
 import type { Case } from '../case';
 import { alarmCases } from './alarms';
 import { brokerCases } from './broker';
+import { diskCases } from './disk';
 import { inputCases } from './input';
+import { lostCases } from './lost';
 import { networkCases } from './network';
 import { powerCases } from './power';
 import { processCases } from './processes';
 import { redisCases } from './redis';
 import { spoolCases } from './spool';
 import { storeCases } from './stores';
+import { topologyCases } from './topology';
 import { workerCases } from './workers';
 import { clusterCases } from './cluster';
 import { connectionCases } from './connections';
@@ -24,12 +27,15 @@ export const cases: readonly Case[] = [
   ...secretCases,
   ...brokerCases,
   ...networkCases,
+  ...topologyCases,
   ...alarmCases,
   ...workerCases,
   ...processCases,
   ...inputCases,
   ...storeCases,
   ...redisCases,
+  ...lostCases,
   ...spoolCases,
+  ...diskCases,
   ...powerCases,
 ].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
