@@ -45,8 +45,8 @@ function read(path) {
 
 function eventsPage() {
   const kinds = catalogue.map(
-    ({ type, name, description, example }) =>
-      `## ${type}\n\n${description} Measurement \`${name}\`, [schema](schemas/${type}.json).\n\n` +
+    ({ type, name, description, example, reserved }) =>
+      `## ${type}\n\n${description} ${reserved ? 'In no store' : `Measurement \`${name}\``}, [schema](schemas/${type}.json).\n\n` +
       `\`\`\`json\n${JSON.stringify(example, null, 2)}\n\`\`\`\n`,
   );
   return [
