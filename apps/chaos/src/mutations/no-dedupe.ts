@@ -5,8 +5,8 @@ export const noDedupe: Mutation = {
   name: 'no-dedupe',
   about: 'the counting script counts an event as often as it comes',
   file: 'libs/usage/src/counter.lua.ts',
-  find: 'remember(KEYS[set], take())',
-  replace: '(function() local events = take() remember(KEYS[set], events) return events end)()',
+  find: 'local new = remember(',
+  replace: 'local new = (function(set, events) remember(set, events) return events end)(',
   app: 'redis-worker',
   case: 'F31',
 };
