@@ -185,6 +185,12 @@ describe('retention', () => {
   });
 });
 
+/** The driver first finds its old connections dead; then it logs in anew. */
+async function untilRefused(write: () => Promise<unknown>): Promise<string> {
+  const first = await failureOf(write());
+  return /closed|ECONN|EPIPE/.test(first) ? failureOf(write()) : first;
+}
+
 describe('a store that is not there', () => {
   test('a wrong password is said so, without the password', async () => {
     const guarded = await startMongoStandIn({ user: 'weir', password: 'right' });
@@ -193,6 +199,18 @@ describe('a store that is not there', () => {
     const message = await failureOf(worker.connect());
     expect(message).toMatch(/127\.0\.0\.1:\d+ refuses the user or the password of MONGODB_URL/);
     expect(message).not.toMatch(/s3cret/);
+  });
+
+  test('a password that is changed while the worker runs is said so, too', async () => {
+    const first = await startMongoStandIn({ user: 'weir', password: 's3cret' });
+    const { worker } = await connectedWorker({ MONGODB_URL: first.url });
+    expect(await worker.write([pull()])).toEqual([]);
+    await first.stop();
+    const changed = await startMongoStandIn({ user: 'weir', password: 'another', port: first.port });
+    closing.push(() => changed.stop());
+    const refusal = await untilRefused(() => worker.write([pull()]) as Promise<unknown>);
+    expect(refusal).toMatch(/127\.0\.0\.1:\d+ refuses the user or the password of MONGODB_URL/);
+    expect(refusal).not.toMatch(/s3cret|another/);
   });
 
   test('a port where nobody listens fails in bounded time, with the address', async () => {

@@ -67,8 +67,13 @@ function create(config: Config<typeof variables>): Worker {
       }
     },
     async write(batch) {
-      if (!collection) throw new Error('write before connect');
-      return insert(collection, batch);
+      if (!collection || !client) throw new Error('write before connect');
+      try {
+        return await insert(collection, batch);
+      } catch (error) {
+        // A password that has been changed while we run: whoever reads it must learn where to look.
+        throw isAccess(error) ? new Error(explained(error, client, url), { cause: error }) : error;
+      }
     },
     async probe() {
       // Of a replica set its primary answers, the one that is written to. It needs no right to read.
@@ -172,6 +177,8 @@ async function keepFor(days: number, events: Collection<Echo>): Promise<void> {
     await events.db.command({ collMod: events.collectionName, index: { keyPattern: key, expireAfterSeconds } });
   });
 }
+
+const isAccess = (error: unknown) => error instanceof MongoServerError && [13, 18].includes(Number(error.code));
 
 /** Why the store cannot be used: which server, what was wrong, what to look at. Never with a credential. */
 function explained(error: unknown, client: MongoClient, url: string): string {
