@@ -4,6 +4,8 @@ export { startInfluxdb } from './servers/influxdb';
 export { startMongodb } from './servers/mongodb';
 export { startRabbitmq } from './servers/rabbitmq';
 export type { PrivateRabbitmq } from './servers/rabbitmq';
+export { startRabbitmqCluster } from './servers/rabbitmq-cluster';
+export type { ClusterNode, RabbitmqCluster } from './servers/rabbitmq-cluster';
 export { startRedis } from './servers/redis';
 export { startRegistry } from './servers/registry';
 export { ServerError } from './servers/server';

@@ -92,6 +92,15 @@ function answerTo({ body }: Request, connection: Context['connection'], skipsLas
 const nothing: Command = () => ({});
 const configureFailPoint: Command = ({ body }, { failPoint }) => failPoint.configure(body);
 
+const updateUser: Command = ({ body }, { users }) => {
+  const { updateUser: user, pwd } = body;
+  if (typeof user !== 'string' || typeof pwd !== 'string' || body['$db'] !== 'admin')
+    throw new CommandError(2, "this stand-in for MongoDB changes only the 'pwd' of a user of 'admin'");
+  if (!users) throw new CommandError(11, `User ${user}@admin not found`);
+  users.changePassword(user, pwd);
+  return {};
+};
+
 /** What works before a login. */
 const open: Record<string, Command> = {
   hello: helloFor,
@@ -107,7 +116,7 @@ const open: Record<string, Command> = {
 };
 
 const commands = new Map<string, Command>(
-  Object.entries({ ...open, ...reads, ...writes, ...catalog, configureFailPoint }),
+  Object.entries({ ...open, ...reads, ...writes, ...catalog, configureFailPoint, updateUser }),
 );
 
 /** Answers a request; errors are answers as well. Undefined means that the connection is to be cut without one. */

@@ -4,6 +4,7 @@
 const names = {
   2: 'BadValue',
   9: 'FailedToParse',
+  11: 'UserNotFound',
   13: 'Unauthorized',
   14: 'TypeMismatch',
   15: 'Overflow',

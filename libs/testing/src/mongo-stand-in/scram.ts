@@ -13,7 +13,11 @@ export interface Login {
   answer(message: string): { message: string; proven: boolean };
 }
 
-export type Users = { startLogin(): Login };
+export type Users = {
+  startLogin(): Login;
+  /** For logins from now on, until the stand-in is started again. Throws UserNotFound. */
+  changePassword(name: string, password: string): void;
+};
 
 const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 const sha256 = (value: Buffer) => createHash('sha256').update(value).digest();
@@ -22,14 +26,16 @@ const field = (message: string, name: string) => new RegExp(`(?:^|,)${name}=([^,
 
 /** Knows one user. The password itself is not kept. */
 export function createUsers({ user, password }: { user: string; password: string }): Users {
-  const salt = randomBytes(16);
-  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, iterations, 32, 'sha256');
-  const storedKey = sha256(hmac(salted, 'Client Key'));
-  const serverKey = hmac(salted, 'Server Key');
+  let keys = keysOf(password);
   const failed = () => new CommandError(18, 'Authentication failed.');
 
   return {
+    changePassword(name, changed) {
+      if (name !== user) throw new CommandError(11, `User ${name}@admin not found`);
+      keys = keysOf(changed);
+    },
     startLogin() {
+      const { salt, storedKey, serverKey } = keys;
       let first = '';
       let challenge = '';
       let proven = false;
@@ -54,4 +60,10 @@ export function createUsers({ user, password }: { user: string; password: string
       };
     },
   };
+}
+
+function keysOf(password: string) {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, iterations, 32, 'sha256');
+  return { salt, storedKey: sha256(hmac(salted, 'Client Key')), serverKey: hmac(salted, 'Server Key') };
 }

@@ -31,21 +31,37 @@ export interface PrivateRabbitmq extends PrivateServer {
   deleteVhost(name: string): Promise<void>;
 }
 
+/** What a node of a cluster has otherwise than one that is alone. */
+export interface NodeShape {
+  /** The node's name, before `@localhost`. */
+  name: string;
+  /** The same for all nodes. */
+  cookie: string;
+  user: string;
+  password: string;
+  /** Where the node finds a name service of its own; otherwise an epmd is started for it. */
+  epmdPort: number;
+  /** Further arguments for `erl`. */
+  arguments: string;
+}
+
 /**
  * Starts a private RabbitMQ: a node name, a cookie and an epmd of its own, all three ports on loopback, no plug-in.
  * Debian's /usr/sbin/rabbitmq-server switches to the user `rabbitmq`, so the script behind it is called.
  */
-export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRabbitmq> {
+export async function startRabbitmq(options: RabbitmqOptions, shape?: NodeShape): Promise<PrivateRabbitmq> {
   const { dir, tls, settings = [] } = options;
+  const name = `${shape?.name ?? 'weir'}@localhost`;
   const packaged = '/usr/lib/rabbitmq/bin/rabbitmq-server';
   const program = existsSync(packaged) ? packaged : needProgram('rabbitmq-server', 'rabbitmq-server');
   const epmd = needProgram('epmd', 'rabbitmq-server');
-  const state = await loadState<Ports>(dir, [...(tls ? ['amqps' as const] : []), 'amqp', 'distribution', 'epmd']);
+  const own = await loadState<Ports>(dir, [...(tls ? ['amqps' as const] : []), 'amqp', 'distribution', 'epmd']);
+  const state = shape ? { ...shape, ports: { ...own.ports, epmd: shape.epmdPort } } : own;
   const { ports, user, password } = state;
   const secured = tls ? [`listeners.ssl.1 = 127.0.0.1:${ports.amqps}`, `ssl_options.certfile = ${tls.certFile}`, `ssl_options.keyfile = ${tls.keyFile}`] : []; // prettier-ignore
-  await writeFiles(dir, state, [...secured, ...settings]);
+  await writeFiles(dir, state, [...secured, ...settings], shape?.cookie);
   const url = `amqp://${user}:${password}@127.0.0.1:${ports.amqp}`;
-  const env = environment(dir, ports);
+  const env = environment(dir, name, ports, shape?.arguments);
 
   const server = await privateServer({
     name: 'rabbitmq',
@@ -54,13 +70,17 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
     dir,
     note: `private instance of ${program}, data in ${dir}`,
     launch: async () => {
-      const mapper = await startProcess({
-        name: 'epmd',
-        program: epmd,
-        args: ['-address', '127.0.0.1', '-port', String(ports.epmd)],
-        dir,
-        ready: () => canConnect(ports.epmd),
-      });
+      const mapper = shape
+        ? []
+        : [
+            await startProcess({
+              name: 'epmd',
+              program: epmd,
+              args: ['-address', '127.0.0.1', '-port', String(ports.epmd)],
+              dir,
+              ready: () => canConnect(ports.epmd),
+            }),
+          ];
       try {
         const broker = await startProcess({
           name: 'rabbitmq',
@@ -72,9 +92,9 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
           stopTimeoutMs: 20_000,
           ...(options.startTimeoutMs === undefined ? {} : { startTimeoutMs: options.startTimeoutMs }),
         });
-        return [mapper, broker];
+        return [...mapper, broker];
       } catch (error) {
-        await mapper.kill();
+        await mapper[0]?.kill();
         throw error;
       }
     },
@@ -83,7 +103,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
   // One call at a time: the broker turns away the second of two that introduce themselves at once.
   let last: Promise<unknown> = Promise.resolve();
   const evaluate = (expressions: string, timeoutSeconds = 30): Promise<string> => {
-    const call = last.then(() => callNode(expressions, env, timeoutSeconds));
+    const call = last.then(() => callNode(expressions, name, env, timeoutSeconds));
     last = call.catch(() => {});
     return call;
   };
@@ -109,9 +129,12 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
   });
 }
 
-const nodeName = 'weir@localhost';
-
-async function writeFiles(dir: string, state: State<Ports>, settings: readonly string[]): Promise<void> {
+async function writeFiles(
+  dir: string,
+  state: State<Ports>,
+  settings: readonly string[],
+  cookie?: string,
+): Promise<void> {
   const { ports, user, password } = state;
   await mkdir(join(dir, 'data'), { recursive: true });
   await writeFile(join(dir, 'plugins'), '[].\n');
@@ -134,16 +157,17 @@ async function writeFiles(dir: string, state: State<Ports>, settings: readonly s
     ].join('\n'),
     { mode: 0o600 },
   );
-  const cookie = join(dir, '.erlang.cookie');
-  if (!existsSync(cookie)) await writeFile(cookie, randomBytes(20).toString('hex').toUpperCase(), { mode: 0o400 });
+  const cookieFile = join(dir, '.erlang.cookie');
+  const secret = cookie ?? randomBytes(20).toString('hex').toUpperCase();
+  if (!existsSync(cookieFile)) await writeFile(cookieFile, secret, { mode: 0o400 });
 }
 
-function environment(dir: string, ports: Record<Ports, number>): Record<string, string> {
+function environment(dir: string, name: string, ports: Record<Ports, number>, more = ''): Record<string, string> {
   return {
     HOME: dir,
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_NODENAME: nodeName,
+    RABBITMQ_NODENAME: name,
     RABBITMQ_DIST_PORT: String(ports.distribution),
     // Without it the settings of a RabbitMQ that the distribution has set up would be read as well.
     RABBITMQ_CONF_ENV_FILE: join(dir, 'no-such-file'),
@@ -157,8 +181,7 @@ function environment(dir: string, ports: Record<Ports, number>): Record<string, 
     // The script then becomes the broker (exec) instead of staying in front of it as a shell.
     RUNNING_UNDER_SYSTEMD: 'true',
     // +sbwt none: schedulers that have nothing to do sleep, for this machine has other work.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-      '+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1} ${more}`,
     ERL_CRASH_DUMP: join(dir, 'erl_crash.dump'),
     ERL_CRASH_DUMP_SECONDS: '0',
   };
@@ -180,13 +203,18 @@ function canConnect(port: number): Promise<void> {
 }
 
 /** erl_call prints `{ok, Result}` or `{error, Reason}` and exits 0 either way. */
-function callNode(expressions: string, env: Record<string, string>, timeoutSeconds: number): Promise<string> {
+function callNode(
+  expressions: string,
+  name: string,
+  env: Record<string, string>,
+  timeoutSeconds: number,
+): Promise<string> {
   const program = findProgram('erl_call');
   if (program === undefined) throw new ServerError('erl_call is not installed; it comes with erlang-base.');
   return new Promise((resolve, reject) => {
     const child = execFile(
       program,
-      ['-sname', nodeName, '-timeout', String(timeoutSeconds), '-fetch_stdout', '-e'],
+      ['-sname', name, '-timeout', String(timeoutSeconds), '-fetch_stdout', '-e'],
       { env: { ...env, PATH: process.env['PATH'] }, timeout: (timeoutSeconds + 2) * 1000, killSignal: 'SIGKILL' },
       (error, stdout, stderr) => {
         const result = stdout.trim();
@@ -194,11 +222,13 @@ function callNode(expressions: string, env: Record<string, string>, timeoutSecon
         else reject(new ServerError(`RabbitMQ refused "${expressions.trim()}": ${result || stderr || error?.message}`));
       },
     );
+    child.stdin?.on('error', () => {}); // it ends without reading where the node does not answer
     child.stdin?.end(`${expressions}\n`);
   });
 }
 
-function erlangText(text: string): string {
+/** A name that can stand within Erlang text as it is. @throws for any other */
+export function erlangText(text: string): string {
   if (!/^[\w.:-]{1,200}$/.test(text)) throw new ServerError(`"${text}" is not a usable name: letters, digits, . : _ -`);
   return text;
 }
