@@ -18,6 +18,8 @@ export interface Case {
   title: string;
   /** `own`: it destroys data on purpose, or leaves something behind; otherwise the system is shared by many cases. */
   system: 'shared' | 'own';
+  /** Three brokers in one cluster instead of one; such a case has a system of its own. */
+  cluster?: boolean;
   /** Only by `--all`, because it takes long. */
   long?: boolean;
   /** What this machine must have, checked before it is played: true, or why it cannot be played here. */

@@ -104,9 +104,9 @@ function choose({ only, all, mutation, soakMinutes }: Options): readonly Case[] 
 }
 
 function listed(): string {
-  const playable = cases.map(({ id, title, long }) => `${id.padEnd(9)}${title}${long ? ' (only with --all)' : ''}\n`);
+  const playable = cases.map(({ id, title, long }) => `${id.padEnd(14)}${title}${long ? ' (only with --all)' : ''}\n`);
   const broken = mutations.map(({ name, about }) => `--mutation ${name}: ${about}\n`);
-  const others = unplayable.map(({ id, reason }) => `${id.padEnd(9)}not played here: ${reason}\n`);
+  const others = unplayable.map(({ id, reason }) => `${id.padEnd(14)}not played here: ${reason}\n`);
   return [...playable, '\n', ...others, '\n', ...broken].join('');
 }
 

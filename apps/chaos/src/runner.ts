@@ -40,10 +40,10 @@ export function createRunner(options: RunnerOptions): Runner {
   const midnightMs = Math.floor(Date.now() / 86_400_000) * 86_400_000;
   let shared: Stage | undefined;
 
-  const open = async (): Promise<Stage> => {
+  const open = async (cluster = false): Promise<Stage> => {
     const dir = await mkdtemp(join(tmpdir(), 'weir-chaos-'));
     log(`starting servers and apps in ${dir}`);
-    const system = await startSystem({ ...options, dir });
+    const system = await startSystem({ ...options, dir, cluster });
     const journal = createJournal();
     return { system, journal, oracle: createOracle(journal, system.stores), played: 0 };
   };
@@ -58,8 +58,8 @@ export function createRunner(options: RunnerOptions): Runner {
     async play(each) {
       const can = each.needs?.() ?? true;
       if (can !== true) throw new Error(`${each.id} cannot be played here: ${can}`);
-      const own = each.system === 'own';
-      const stage = own ? await open() : (shared ??= await open());
+      const own = each.system === 'own' || each.cluster === true;
+      const stage = own ? await open(each.cluster) : (shared ??= await open());
       const row = await playCase(each, stage, { ...options, midnightMs });
       if (own) await end(stage, !row.ok);
       else if (!row.ok) {

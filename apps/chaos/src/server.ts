@@ -1,4 +1,4 @@
-import type { PrivateServer } from '@weir/testing';
+import type { PrivateServer, RabbitmqCluster } from '@weir/testing';
 import type { Faults } from './proxy';
 
 /** A server that can be broken, and that knows how to get well again. */
@@ -48,6 +48,31 @@ export function breakable(server: PrivateServer, onRepair: () => void): Breakabl
     async repair() {
       resume();
       await start();
+    },
+  };
+}
+
+/** Three brokers in one cluster; beyond this its nodes may be broken one by one, and the ways between them. */
+export function breakableCluster(cluster: RabbitmqCluster, onRepair: () => void): BreakableServer {
+  const start = async (): Promise<void> => {
+    await cluster.start();
+    onRepair();
+  };
+  const resume = (): void => {
+    cluster.resume();
+    onRepair();
+  };
+  return {
+    kill: () => cluster.kill(),
+    stop: () => cluster.stop(),
+    start,
+    suspend: () => cluster.suspend(),
+    resume,
+    async repair() {
+      cluster.heal();
+      cluster.resume();
+      await cluster.start();
+      await cluster.whole(120_000);
     },
   };
 }

@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startInfluxdb, startMongodb, startRabbitmq, startRedis } from '@weir/testing';
-import type { PrivateRabbitmq } from '@weir/testing';
+import { startInfluxdb, startMongodb, startRabbitmq, startRabbitmqCluster, startRedis } from '@weir/testing';
+import type { PrivateRabbitmq, RabbitmqCluster } from '@weir/testing';
 import { createApp, type App } from './app-process';
 import { freePort } from './ports';
 import { createLink, together, type Faults, type Link } from './proxy';
-import { breakable, foreign, type BreakableServer } from './server';
+import { breakable, breakableCluster, foreign, type BreakableServer } from './server';
 import { readPoints } from './stores/influx';
 import { readDocuments } from './stores/mongo';
 import { readUsage } from './stores/redis';
@@ -34,6 +34,8 @@ export type LinkName = (typeof LINKS)[number];
 export interface System {
   dir: string;
   servers: Record<ServerName, BreakableServer>;
+  /** The broker's three nodes, where the system has them. */
+  cluster: RabbitmqCluster | undefined;
   /** Asks the broker itself; see PrivateRabbitmq.evaluate. */
   evaluate(expressions: string): Promise<string>;
   link(name: LinkName): Link;
@@ -55,6 +57,8 @@ export interface System {
   stores: Stores;
   /** Ends every fault: ways pass, servers run and answer, apps run and are ready. */
   repair(): Promise<void>;
+  /** A case ended a fault that nothing here knows of. */
+  mended(): void;
   /** When the last fault ended, of `performance.now()`. */
   repairedAt(): number;
   stop(): Promise<void>;
@@ -69,6 +73,8 @@ export interface SystemOptions {
   argsOf?: (app: string) => readonly string[];
   /** Further variables of every app. */
   environment?: Readonly<Record<string, string>>;
+  /** Three brokers in one cluster, behind a load balancer, instead of one. */
+  cluster?: boolean;
   /** A MongoDB of the user's; otherwise a private one, or the stand-in. */
   mongodbUrl?: string | undefined;
   path: string;
@@ -83,11 +89,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const onRepair = () => void (repairedAt = performance.now());
 
   const [rabbitmq, redis, influxdb, mongodb] = await Promise.all([
-    startRabbitmq({ dir: join(dir, 'rabbitmq') }),
+    startBroker(join(dir, 'rabbitmq'), options.cluster ?? false),
     startRedis({ dir: join(dir, 'redis') }),
     startInfluxdb({ dir: join(dir, 'influxdb') }),
     mongodbUrl === undefined ? startMongodb({ dir: join(dir, 'mongodb') }) : undefined,
   ]);
+  const cluster = isCluster(rabbitmq) ? rabbitmq : undefined;
   const urls: Record<ServerName, string> = {
     rabbitmq: rabbitmq.url,
     redis: redis.url,
@@ -144,7 +151,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   });
 
   const servers: Record<ServerName, BreakableServer> = {
-    rabbitmq: breakable(rabbitmq, onRepair),
+    rabbitmq: cluster ? breakableCluster(cluster, onRepair) : breakable(rabbitmq, onRepair),
     redis: breakable(redis, onRepair),
     influxdb: breakable(influxdb, onRepair),
     mongodb: mongodb ? breakable(mongodb, onRepair) : foreign(linksTo('mongodb')),
@@ -158,7 +165,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const system: System = {
     dir,
     servers,
-    evaluate: (expressions) => (rabbitmq as PrivateRabbitmq).evaluate(expressions),
+    cluster,
+    evaluate: (expressions) => rabbitmq.evaluate(expressions),
     link,
     linksTo,
     app: (name) => found(apps.get(name), name),
@@ -182,6 +190,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       }
       await Promise.all([...apps.values()].map((app) => app.ready(90_000)));
     },
+    mended: onRepair,
     repairedAt: () => repairedAt,
     async stop() {
       await Promise.all([...apps.values()].map((app) => app.kill()));
@@ -189,6 +198,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await stores.mongo.close();
       await Promise.all([...links.values()].map((each) => each.close()));
       await Promise.all([rabbitmq, redis, influxdb, mongodb].map((server) => server?.kill()));
+      await cluster?.close();
     },
   };
   try {
@@ -199,6 +209,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     throw error;
   }
 }
+
+const startBroker = (dir: string, cluster: boolean): Promise<PrivateRabbitmq> =>
+  cluster ? startRabbitmqCluster({ dir }) : startRabbitmq({ dir });
+
+const isCluster = (broker: PrivateRabbitmq): broker is RabbitmqCluster => 'nodes' in broker;
 
 function found<T>(value: T | undefined, name: string): T {
   if (value === undefined) throw new Error(`There is no ${name} in this system.`);

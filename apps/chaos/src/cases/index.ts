@@ -9,9 +9,19 @@ import { redisCases } from './redis';
 import { spoolCases } from './spool';
 import { storeCases } from './stores';
 import { workerCases } from './workers';
+import { clusterCases } from './cluster';
+import { connectionCases } from './connections';
+import { consumerCases } from './consumers';
+import { mongoCases } from './mongo';
+import { secretCases } from './secrets';
 
 /** Every case that can be played, in the order of the catalogue (reference reliability A.9). */
 export const cases: readonly Case[] = [
+  ...clusterCases,
+  ...connectionCases,
+  ...consumerCases,
+  ...mongoCases,
+  ...secretCases,
   ...brokerCases,
   ...networkCases,
   ...alarmCases,
