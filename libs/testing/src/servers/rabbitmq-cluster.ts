@@ -83,8 +83,8 @@ export async function startRabbitmqCluster(options: StartOptions): Promise<Rabbi
 
   const startNode = async (node: string): Promise<ClusterNode> => {
     const server = await startRabbitmq(
-      { dir: join(dir, node), startTimeoutMs },
-      { name: node, cookie, user, password, epmdPort: names.get(node)?.port ?? 0, configuration, arguments: erlang },
+      { dir: join(dir, node), startTimeoutMs, settings },
+      { name: node, cookie, user, password, epmdPort: names.get(node)?.port ?? 0, arguments: erlang },
     );
     return Object.assign(server, { node });
   };
@@ -210,7 +210,7 @@ const WHOLE = `
   Weak = [Name || {resource, _, _, Name} <- rabbit_quorum_queue:list_with_minimum_quorum()],
   case {rabbit:is_running(), Running, Weak} of {true, 3, []} -> true; Other -> Other end.`;
 
-const configuration = [
+const settings = [
   'cluster_partition_handling = pause_minority',
   'cluster_formation.peer_discovery_backend = classic_config',
   `cluster_formation.classic_config.nodes.1 = ${FIRST}@localhost`,

@@ -41,8 +41,6 @@ export interface NodeShape {
   password: string;
   /** Where the node finds a name service of its own; otherwise an epmd is started for it. */
   epmdPort: number;
-  /** Further lines of rabbitmq.conf. */
-  configuration: readonly string[];
   /** Further arguments for `erl`. */
   arguments: string;
 }
@@ -61,7 +59,7 @@ export async function startRabbitmq(options: RabbitmqOptions, shape?: NodeShape)
   const state = shape ? { ...shape, ports: { ...own.ports, epmd: shape.epmdPort } } : own;
   const { ports, user, password } = state;
   const secured = tls ? [`listeners.ssl.1 = 127.0.0.1:${ports.amqps}`, `ssl_options.certfile = ${tls.certFile}`, `ssl_options.keyfile = ${tls.keyFile}`] : []; // prettier-ignore
-  await writeFiles(dir, state, [...secured, ...settings, ...(shape?.configuration ?? [])], shape?.cookie);
+  await writeFiles(dir, state, [...secured, ...settings], shape?.cookie);
   const url = `amqp://${user}:${password}@127.0.0.1:${ports.amqp}`;
   const env = environment(dir, name, ports, shape?.arguments);
 
@@ -135,7 +133,7 @@ async function writeFiles(
   dir: string,
   state: State<Ports>,
   settings: readonly string[],
-  ownCookie?: string,
+  cookie?: string,
 ): Promise<void> {
   const { ports, user, password } = state;
   await mkdir(join(dir, 'data'), { recursive: true });
@@ -159,9 +157,9 @@ async function writeFiles(
     ].join('\n'),
     { mode: 0o600 },
   );
-  const cookie = join(dir, '.erlang.cookie');
-  const secret = ownCookie ?? randomBytes(20).toString('hex').toUpperCase();
-  if (!existsSync(cookie)) await writeFile(cookie, secret, { mode: 0o400 });
+  const cookieFile = join(dir, '.erlang.cookie');
+  const secret = cookie ?? randomBytes(20).toString('hex').toUpperCase();
+  if (!existsSync(cookieFile)) await writeFile(cookieFile, secret, { mode: 0o400 });
 }
 
 function environment(dir: string, name: string, ports: Record<Ports, number>, more = ''): Record<string, string> {
