@@ -167,7 +167,10 @@ describe('from a browser (S24)', () => {
 });
 
 test('what Weir says of itself cannot be forged: io.weir.canary is reserved, in every form', async () => {
-  for (const sent of [cloudEvent({ type: 'io.weir.canary' }), { type: 'io.weir.canary', data: { worker: 'redis' } }]) {
+  for (const sent of [
+    cloudEvent({ type: 'io.weir.canary', data: { worker: 'redis' } }),
+    { type: 'io.weir.canary', data: { worker: 'redis' } },
+  ]) {
     expect(await edge.post(sent)).toMatchObject({
       status: 403, json: { errors: [{ field: 'type', message: expect.stringContaining('reserved') as string }] },
     }); // prettier-ignore
