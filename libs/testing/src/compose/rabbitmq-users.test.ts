@@ -37,7 +37,7 @@ const open = new Map<string, Promise<ChannelModel>>();
 beforeAll(async () => {
   dir = await temporaryDirectory();
   ({ broker, urlOf } = await startStackRabbitmq(dir.path));
-});
+}, 180_000);
 afterEach(async () => {
   for (const connecting of open.values()) await connecting.then((made) => made.close()).catch(() => {});
   open.clear();

@@ -50,7 +50,7 @@ export async function startStackRabbitmq(
   definitions.users.push({ name: own.user, password: own.password, tags: ['administrator'] });
   definitions.permissions.push({ user: own.user, vhost: '/', configure: '.*', write: '.*', read: '.*' });
   await writeFile(made, JSON.stringify(definitions));
-  const broker = await startRabbitmq({ dir, settings: [`load_definitions = ${made}`] });
+  const broker = await startRabbitmq({ dir, settings: [`load_definitions = ${made}`], startTimeoutMs: 150_000 });
   return {
     broker,
     urlOf(user) {

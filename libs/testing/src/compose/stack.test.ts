@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createContext, runInContext } from 'node:vm';
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -10,7 +13,14 @@ import { temporaryDirectory } from '../servers/temporary';
 import { startInfluxdb } from '../servers/influxdb';
 import type { PrivateServer } from '../servers/server';
 import { until } from '../until';
-import { deploy, environmentOf, makeInfluxUsers, startStackRabbitmq, startStackRedis } from './stack.test-support';
+import {
+  deploy,
+  environmentOf,
+  makeInfluxUsers,
+  root,
+  startStackRabbitmq,
+  startStackRedis,
+} from './stack.test-support';
 
 // The apps themselves with exactly the users of docker-compose.yml, on real servers: all of them work with what they
 // were given (S34, S41, S43, S44), and one event goes all the way.
@@ -43,7 +53,7 @@ function mongoUsers() {
       return { createRole: (role: Role) => made.roles.push(role), createUser: (user: never) => made.users.push(user) };
     },
   };
-  const env = { MONGODB_DATABASE: 'weir', MONGODB_WEIR_PASSWORD: 'pwmongo' };
+  const env = { MONGODB_DATABASE: 'weir', MONGODB_WEIR_PASSWORD: 'pwmongo', MONGODB_OPERATOR_PASSWORD: 'pwop' };
   runInContext(readFileSync(deploy('mongodb-users.js'), 'utf8'), createContext({ db, process: { env } }));
   return made;
 }
@@ -65,10 +75,10 @@ beforeAll(async () => {
   // The server's own user is the administrator of the stack; `weir` is to be the worker's.
   await mkdir(`${dir.path}/influx`);
   await writeFile(`${dir.path}/influx/state.json`, JSON.stringify({ ports: {}, user: 'admin', password: 'pwadmin' }));
-  [broker, redis, influx] = await Promise.all([
-    startStackRabbitmq(`${dir.path}/rabbitmq`),
-    startStackRedis(`${dir.path}/redis`),
-    startInfluxdb({ dir: `${dir.path}/influx` }),
+  await Promise.all([
+    startStackRabbitmq(`${dir.path}/rabbitmq`).then((started) => (broker = started)),
+    startStackRedis(`${dir.path}/redis`).then((started) => (redis = started)),
+    startInfluxdb({ dir: `${dir.path}/influx` }).then((started) => (influx = started)),
   ]);
   influxUrlOf = await makeInfluxUsers(influx.url, { usage: USAGE, flow: FLOW }, dir.path);
   const { roles, users } = mongoUsers();
@@ -89,7 +99,7 @@ beforeAll(async () => {
   }); // prettier-ignore
   worker('mongo-worker', { MONGODB_URL: mongo.url, MONGODB_DATABASE: 'weir' });
   await Promise.all([...apps.values()].map((app) => app.logged(({ msg }) => msg === 'started')));
-}, 180_000);
+}, 300_000);
 
 afterAll(async () => {
   await Promise.all([...apps.values()].map((app) => app.stop()));
@@ -126,21 +136,24 @@ test('every app becomes ready', async () => {
   }
 }, 120_000);
 
+const time = new Date();
+const day = time.toISOString().slice(0, 10);
+
 test('an event goes all the way, and none of the users is refused anything', async () => {
   const response = await fetch(`http://127.0.0.1:${await portOf('ingest')}/events`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify({
-      type: 'pull', time: '2026-11-23T06:54:00Z', data: { repository: 'a/b', platform: 'linux/arm64', user: { email: 'x@acme.example' } },
+      type: 'pull', time: time.toISOString(), data: { repository: 'a/b', platform: 'linux/arm64', user: { email: 'x@acme.example' } },
     }), // prettier-ignore
   });
   expect(response.status).toBe(202);
 
   const operator = new Redis(redis.urlOf('operator'));
-  await until(async () => (await operator.get('pulls/o/acme.example/d/2026-11-23')) === '1');
+  await until(async () => (await operator.get(`pulls/o/acme.example/d/${day}`)) === '1');
   operator.disconnect();
   const login = `Basic ${Buffer.from(`weir:${KEY}`).toString('base64')}`;
-  const question = `http://127.0.0.1:${await portOf('stats')}/v1alpha3/metrics/pulls?date=2026-11-23`;
+  const question = `http://127.0.0.1:${await portOf('stats')}/v1alpha3/metrics/pulls?date=${day}`;
   await until(async () => {
     const asked = await fetch(question, { headers: { authorization: login } });
     return ((await asked.json()) as { count?: number }).count === 1;
@@ -165,6 +178,17 @@ async function written(name: string): Promise<boolean> {
   const text = await (await fetch(`http://127.0.0.1:${String(adminPort)}/metrics`)).text();
   return /^weir_worker_events_total\{outcome="written"\} [1-9]/m.test(text);
 }
+
+test('the command line verifies the stores as the operator', async () => {
+  const flags = ['--conditions=@weir/source', '--require', join(root, 'libs/testing/src/source.js')];
+  const env = {
+    PATH: process.env['PATH'], AMQP_URL: broker.urlOf('operator'), REDIS_URL: redis.urlOf('operator'),
+    INFLUX_URL: influxUrlOf('grafana'), INFLUX_DATABASE: USAGE,
+  }; // prettier-ignore
+  const command = [join(root, 'apps/cli/src/main.ts'), 'verify', '--only', 'redis', 'influx', '--json'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, ...command], { env, cwd: dir.path });
+  expect(JSON.parse(stdout)).toMatchObject({ drifts: [] });
+}, 120_000);
 
 describe('the users of InfluxDB (S41)', () => {
   test('the worker writes and reads the events, and only writes the samples', async () => {
@@ -196,7 +220,10 @@ describe("the worker's user of MongoDB (S43)", () => {
   test('adds to one collection and looks after its index, and has no other right', () => {
     const { roles, users, databases } = mongoUsers();
     expect(databases).toEqual(['admin']);
-    expect(users).toEqual([{ user: 'weir', pwd: 'pwmongo', roles: ['weirEcho'] }]);
+    expect(users).toEqual([
+      { user: 'weir', pwd: 'pwmongo', roles: ['weirEcho'] },
+      { user: 'operator', pwd: 'pwop', roles: [{ role: 'read', db: 'weir' }] },
+    ]);
     expect(roles).toEqual([
       {
         role: 'weirEcho',
