@@ -49,11 +49,11 @@ async function arrived(ids: readonly string[]): Promise<void> {
 
 beforeAll(async () => {
   root = await temporaryDirectory();
-  broker = await startRabbitmq({ dir: join(root.path, 'rabbitmq') });
+  broker = await startRabbitmq({ dir: join(root.path, 'rabbitmq'), startTimeoutMs: 150_000 });
   const connection = await connect(broker.url);
   await declareTopology(await connection.createChannel());
   await connection.close();
-}, 120_000);
+}, 180_000);
 beforeEach(() => {
   spool = join(root.path, `spool-${(serial += 1)}`);
 });

@@ -38,8 +38,8 @@ const ids = (bodies: string[]) => [...new Set(bodies.map((body) => (JSON.parse(b
 
 beforeAll(async () => {
   dir = await temporaryDirectory();
-  broker = await startRabbitmq({ dir: join(dir.path, 'rabbitmq') });
-}, 120_000);
+  broker = await startRabbitmq({ dir: join(dir.path, 'rabbitmq'), startTimeoutMs: 150_000 });
+}, 180_000);
 beforeEach(() => {
   spoolDir = join(dir.path, `spool-${(serial += 1)}`);
 });

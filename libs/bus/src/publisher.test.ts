@@ -60,11 +60,11 @@ async function take(queue: string, atLeast: number): Promise<string[]> {
 
 beforeAll(async () => {
   dir = await temporaryDirectory();
-  broker = await startRabbitmq({ dir: join(dir.path, 'rabbitmq') });
+  broker = await startRabbitmq({ dir: join(dir.path, 'rabbitmq'), startTimeoutMs: 150_000 });
   publisher = open();
   await until(() => publisher.ready() === true);
   await look();
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await publisher.close();
