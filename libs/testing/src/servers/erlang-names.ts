@@ -24,7 +24,7 @@ export async function startErlangNames(
   port: number,
   portOfPeer: (name: string) => number | undefined,
 ): Promise<ErlangNames> {
-  const registered = new Map<string, number>();
+  const registered = new Map<string, { port: number; socket: Socket }>();
   const sockets = new Set<Socket>();
   let creation = Math.floor(Math.random() * 2 ** 31);
 
@@ -32,18 +32,18 @@ export async function startErlangNames(
     const [kind] = request;
     if (kind === ALIVE2_REQ) {
       const name = request.toString('utf8', 11, 11 + request.readUInt16BE(9));
-      registered.set(name, request.readUInt16BE(1));
-      socket.on('close', () => registered.delete(name));
+      registered.set(name, { port: request.readUInt16BE(1), socket });
+      socket.on('close', () => registered.get(name)?.socket === socket && registered.delete(name));
       const reply = Buffer.from([ALIVE2_X_RESP, 0, 0, 0, 0, 0]);
       reply.writeUInt32BE((creation += 1), 2);
       socket.write(reply); // the registration lasts as long as the connection
     } else if (kind === PORT_PLEASE2_REQ) {
       const name = request.toString('utf8', 1);
-      socket.end(portReply(name, registered.get(name) ?? portOfPeer(name)));
+      socket.end(portReply(name, registered.get(name)?.port ?? portOfPeer(name)));
     } else if (kind === NAMES_REQ) {
       const own = Buffer.alloc(4);
       own.writeUInt32BE(port);
-      const lines = [...registered].map(([name, at]) => `name ${name} at port ${at}\n`);
+      const lines = [...registered].map(([name, { port: at }]) => `name ${name} at port ${at}\n`);
       socket.end(Buffer.concat([own, Buffer.from(lines.join(''))]));
     } else {
       socket.destroy();
@@ -70,7 +70,7 @@ export async function startErlangNames(
 
   return {
     port,
-    portOf: (name) => registered.get(name),
+    portOf: (name) => registered.get(name)?.port,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -65,7 +65,7 @@ const NODES = [FIRST, ...OTHERS];
  * setting for that; it wants a token).
  */
 export async function startRabbitmqCluster(options: StartOptions): Promise<RabbitmqCluster> {
-  const { dir, startTimeoutMs = 120_000 } = options;
+  const { dir, startTimeoutMs = 300_000 } = options;
   const { ports, user, password } = await loadState<'amqp'>(dir, ['amqp']);
   const cookie = createHash('sha256').update(`cookie ${password}`).digest('hex').slice(0, 40).toUpperCase();
 
