@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
@@ -110,11 +110,11 @@ describe('every metric that an alert asks for is there:', () => {
       server = await startRabbitmq({ dir: join(dir.path, 'rabbitmq') });
       const port = await freePort();
       const enabled = join(server.dir, 'plugins');
+      await server.stop();
       await writeFile(enabled, '[rabbitmq_prometheus].\n');
-      await server.evaluate(
-        `application:load(rabbitmq_prometheus), application:set_env(rabbitmq_prometheus, tcp_config, [{port, ${port}}, {ip, "127.0.0.1"}]).`,
-      );
-      await server.evaluate(`rabbit_plugins:ensure("${enabled}").`);
+      const lines = `prometheus.tcp.port = ${port}\nprometheus.tcp.ip = 127.0.0.1\n`;
+      await appendFile(join(server.dir, 'rabbitmq.conf'), lines);
+      await server.start();
       metrics = async (path = '/metrics') => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
     });
     afterAll(() => server.stop());
