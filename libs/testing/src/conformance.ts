@@ -159,18 +159,18 @@ export function describeWorker<V extends Variables>(
       expect(await bench.store.count()).toBe(before + 1);
     });
 
-    test('finds within 30 s that its queue is not bound any more, says so, and binds it', async () => {
-      const running = bench.start(undefined, {}); // at the pace of every day
+    test('finds that its queue is not bound any more, says so, and binds it', async () => {
+      const running = bench.start();
       await running.untilCanary();
       await bench.channel.unbindQueue(queueOf(definition.name), EXCHANGE, '');
-      await until(async () => (await running.readiness()).checks['topology'] !== true, 30_000);
+      await until(async () => (await running.readiness()).checks['topology'] !== true);
       expect(await running.repairs()).toBe(1);
       const before = await bench.store.count();
       await bench.publish([samplePull()]);
       await running.untilDone(1);
       await running.stop();
       expect(await bench.store.count()).toBe(before + 1);
-    }, 90_000);
+    });
 
     test('consumes again when the broker has cancelled its consumer, or forgotten it', async () => {
       const running = bench.start();
@@ -245,7 +245,7 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
       for (const body of bodies) channel.publish(EXCHANGE, '', body, { persistent: true });
       await channel.waitForConfirms();
     },
-    start(wrap: Wrap = (worker) => worker, watch: { watchIntervalMs?: number } = { watchIntervalMs: 500 }): Running {
+    start(wrap: Wrap = (worker) => worker): Running {
       const metrics = new Registry();
       const health = createHealth();
       const aborter = new AbortController();
@@ -253,7 +253,7 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
       const wrapped = { ...definition, create: (...given: Parameters<typeof definition.create>) => wrap(definition.create(...given)) }; // prettier-ignore
       const config = { ...store.config, AMQP_URL: broker.url } as Config<V> & Config<typeof workerVariables>;
       const onStop = (_: string, release: () => unknown) => void releases.unshift(release);
-      startWorker(wrapped, config, { log, metrics, health, signal: aborter.signal, onStop }, watch);
+      startWorker(wrapped, config, { log, metrics, health, signal: aborter.signal, onStop }, { watchIntervalMs: 500 });
       const done = async (): Promise<number> => {
         const metric = await metrics.getSingleMetric('weir_worker_events_total')?.get();
         return metric?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;

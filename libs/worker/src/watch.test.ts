@@ -10,6 +10,7 @@ import { samplePull, startRabbitmq, temporaryDirectory, until, type PrivateRabbi
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { startWorker, type Worker } from './index';
+import { WATCH_INTERVAL_MS } from './watch';
 
 const INTERVAL_MS = 600;
 const name = 'watched';
@@ -218,6 +219,13 @@ describe('the audit', () => {
     await ready(worker);
     expect(await worker.metric(`weir_topology_missing{kind="binding",name="${queue}"}`)).toBe(0);
   });
+
+  test('does so within 30 s at the pace of every day', async () => {
+    const worker = start({}, WATCH_INTERVAL_MS);
+    await flowing(worker);
+    await channel.unbindQueue(queue, EXCHANGE, '');
+    await until(() => worker.logged('declared again'), 30_000);
+  }, 60_000);
 
   test('finds that the history is not bound any more', async () => {
     const worker = start();
