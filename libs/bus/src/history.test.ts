@@ -1,7 +1,7 @@
-import { createEvent, encodeEvent, type WeirEvent } from '@weir/events';
+import { CANARY, createEvent, encodeEvent, type WeirEvent } from '@weir/events';
 import { isolated, samplePull, until, type Isolated } from '@weir/testing';
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
-import { CANARY, openHistory, type History } from './history';
+import { openHistory, type History } from './history';
 import { declareTopology, EXCHANGE, HISTORY, queueOf } from './topology';
 
 let place: Isolated;
@@ -57,7 +57,7 @@ test('canaries are left out and what is no event is counted; bodies are as they 
   const bodies: Buffer[] = [];
   let invalid = 0;
   await reader.until(await history.mark(), async (batch) => {
-    bodies.push(...batch.events.map(({ body }) => body));
+    bodies.push(...batch.events.map(({ message }) => message.content));
     invalid += batch.invalid;
   });
   await reader.close();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createEvent, decodeEvent, encodeEvent, type WeirEvent } from '@weir/events';
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { CANARY, createEvent, decodeEvent, encodeEvent, type WeirEvent } from '@weir/events';
+import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
 import { messageOptions } from './message';
 import { withTimeout } from './timeout';
 import { HISTORY } from './topology';
@@ -8,8 +8,8 @@ import { HISTORY } from './topology';
 /** An event as the history has it. */
 export interface HistoryEvent {
   event: WeirEvent;
-  /** The message's body as it was published. */
-  body: Buffer;
+  /** The message as it was published. */
+  message: Message;
 }
 
 /** Events in the order of the history. */
@@ -40,8 +40,8 @@ export interface History {
 export interface HistoryReader {
   /**
    * Hands out what has not been read yet, in order, up to the marker, and can be called again for a later one. One
-   * batch is out at a time; at most {@link PREFETCH} messages (and a chunk of the stream) are held in memory. Canaries and
-   * markers are left out.
+   * batch is out at a time, and some thousands of messages are held in memory at most. Canaries and markers are left
+   * out.
    *
    * @throws Error when the connection is lost, when nothing comes for a minute, or what `take` throws.
    */
@@ -50,9 +50,6 @@ export interface HistoryReader {
   position(): number;
   close(): Promise<void>;
 }
-
-/** Events of this type are Weir's own: the canaries of the workers and the markers of the history. Never counted. */
-export const CANARY = 'io.weir.canary';
 
 /** Messages that are held in memory, not yet acknowledged, at most. */
 const PREFETCH = 4000;
@@ -141,11 +138,11 @@ async function gather(reading: Reading, marker: string): Promise<ConsumeMessage[
 function sorted(messages: readonly ConsumeMessage[]): HistoryBatch {
   const events: HistoryEvent[] = [];
   let invalid = 0;
-  for (const { content, properties } of messages) {
-    if (properties.type === CANARY) continue;
-    const checked = decodeEvent(content);
+  for (const message of messages) {
+    if (message.properties.type === CANARY) continue;
+    const checked = decodeEvent(message.content);
     if (!checked.ok) invalid += 1;
-    else if (checked.event.type !== CANARY) events.push({ event: checked.event, body: content });
+    else if (checked.event.type !== CANARY) events.push({ event: checked.event, message });
   }
   return { events, invalid };
 }

@@ -12,7 +12,6 @@ export type { Answer, Canary, CanaryOptions } from './canary';
 export { createAudit } from './audit';
 export type { Audit, AuditOptions, Depth, HistoryWatch, Look, Missing } from './audit';
 export { MismatchError } from './mismatch';
-export { messageOptions } from './message';
 export { keepConnected } from './link';
 export type { Link, LinkOptions } from './link';
 export {
@@ -28,5 +27,5 @@ export {
   WORKERS,
 } from './topology';
 export type { QueueDeclaration, Topology } from './topology';
-export { CANARY, openHistory } from './history';
+export { openHistory } from './history';
 export type { History, HistoryBatch, HistoryEvent, HistoryReader } from './history';

@@ -1,10 +1,10 @@
-import { messageOptions, openHistory, queueOf } from '@weir/bus';
-import type { ChannelModel } from 'amqplib';
+import { openHistory, queueOf } from '@weir/bus';
+import type { ChannelModel, Message } from 'amqplib';
 import { Command } from 'commander';
 import { replyCode, replyText, withBroker } from '../broker';
+import { createSender } from '../dead-letters/sender';
 import { amqpUrl } from '../endpoints';
 import { createProgress, grouped } from '../history/progress';
-import { openQueue } from '../history/sender';
 import { dedupeDays } from '../history/stores';
 import { earliestArrival, momentOf } from '../history/window';
 import { CliError, exitCodes, forPeople, print, type Io } from '../io';
@@ -41,9 +41,13 @@ export function replayCommand(io: Io): Command {
       const [from, to] = [momentOf('--from', options.from), momentOf('--to', options.to)];
       if (to <= from) throw new CliError(`--to ${to} must lie after --from ${from}`, exitCodes.usage);
       warnOfOld(io, from);
-      const done = await withBroker(amqpUrl(io, options.amqp), async (connection) => {
-        await checkQueue(connection, queueOf(worker));
-        return replay(io, connection, { worker, from, to, sending: options.dryRun !== true });
+      const url = amqpUrl(io, options.amqp);
+      const done = await withBroker(url, async (reading) => {
+        await checkQueue(reading, queueOf(worker));
+        // A connection of its own: an alarm of the broker blocks those that publish.
+        return withBroker(url, (sending) =>
+          replay(io, { reading, sending }, { worker, from, to, dryRun: options.dryRun === true }),
+        );
       });
       await print(
         io.stdout,
@@ -80,36 +84,52 @@ interface Wanted {
   worker: string;
   from: string;
   to: string;
-  sending: boolean;
+  dryRun: boolean;
 }
 
-async function replay(io: Io, connection: ChannelModel, { worker, from, to, sending }: Wanted) {
-  const history = openHistory(connection);
-  const queue = await openQueue(connection, queueOf(worker));
+async function replay(
+  io: Io,
+  { reading, sending }: { reading: ChannelModel; sending: ChannelModel },
+  { worker, from, to, dryRun }: Wanted,
+) {
+  const history = openHistory(reading);
+  const sender = await createSender(sending);
   const end = await history.mark();
   const reader = await history.read(earliestArrival(from));
   const progress = createProgress(io, `replaying to ${queueOf(worker)}`);
-  let events = 0;
+  const underway = new Set<Promise<unknown>>();
+  let [events, confirmed] = [0, 0];
+
+  const send = async (message: Message): Promise<void> => {
+    const { done } = await sender.send({ exchange: '', routingKey: queueOf(worker) }, message, {});
+    const heard = done.then((taken) => {
+      if (taken) confirmed += 1;
+      underway.delete(heard);
+    });
+    underway.add(heard);
+    if (sender.failure() !== undefined) throw new Error(sender.failure());
+  };
   try {
     await reader.until(end, async (batch) => {
-      for (const { event, body } of batch.events) {
+      for (const { event, message } of batch.events) {
         if (io.signal.aborted) throw new Error('stopped');
         if (event.time < from || event.time >= to) continue;
         events += 1;
-        if (sending) await queue.send(body, messageOptions(event));
+        if (!dryRun) await send(message);
       }
       progress.add(batch.events.length, reader.position());
     });
-    await queue.settled();
+    await Promise.all(underway);
+    if (sender.failure() !== undefined) throw new Error(sender.failure());
   } catch (error) {
+    await Promise.all(underway);
     throw new CliError(
-      `${replyText(error)}: ${grouped(queue.confirmed())} events were sent. Begin anew: what comes twice has its effect once.`,
+      `${replyText(error)}: ${grouped(confirmed)} events were sent. Begin anew: what comes twice has its effect once.`,
       io.signal.aborted ? exitCodes.found : exitCodes.unavailable,
     );
   } finally {
     progress.end();
     await reader.close();
-    await queue.close();
   }
-  return { read: progress.events(), events, sent: sending };
+  return { read: progress.events(), events, sent: !dryRun };
 }

@@ -1,4 +1,3 @@
-import { CANARY } from '@weir/bus';
 import { startRecount, type Recount, type Statistic, keysBeginning } from '@weir/usage';
 import { utcDay, type WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
@@ -28,7 +27,7 @@ export async function countMinutes(redis: Redis, prefix: string, sameness: Samen
   const recount: Recount = await startRecount({ redis, prefix, statistics: [minutesStatistic] });
   const disguise = sameness === 'identity' ? byIdentity : byIdentityAndTime;
   return {
-    count: (events) => recount.count(events.filter(({ type }) => type !== CANARY).map(disguise)),
+    count: (events) => recount.count(events.map(disguise)),
     remove: recount.remove,
     async minutes() {
       const found = new Map<string, number>();

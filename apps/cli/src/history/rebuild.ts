@@ -60,6 +60,7 @@ export async function startRebuild(io: Io, history: History, store: UsageStore, 
         await reading.catchUp(recount.count);
         const days = (await findDays(sides, window.includes)).map(({ day }) => day);
         const reach = await findReach(history, days);
+        await reading.catchUp(recount.count); // that took its time
         const hold = await takeHold({ redis, prefix });
         try {
           return await lookUnder(hold, swapping, { io, reading, recount, sides, window, reach, dedupeSeconds });

@@ -36,9 +36,14 @@ export async function startUsageCheck(options: {
     count: recount.count,
     close: recount.remove,
     async finish(reading, alongside) {
-      await settle(connection, sides, recount, waitMs);
       const days = (await findDays(sides, window.includes)).map(({ day }) => day);
       const reach = await findReach(history, days);
+      // All of that took its time; what has arrived since is counted now, and not while the counters are held.
+      await reading.catchUp(async (events) => {
+        await recount.count(events);
+        await alongside(events);
+      });
+      await settle(connection, sides, recount, waitMs);
       const hold = await takeHold({ redis, prefix });
       const begun = performance.now();
       try {
