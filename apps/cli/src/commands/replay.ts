@@ -1,4 +1,5 @@
 import { openHistory, queueOf } from '@weir/bus';
+import type { WeirEvent } from '@weir/events';
 import type { ChannelModel, Message } from 'amqplib';
 import { Command } from 'commander';
 import { replyCode, replyText, withBroker } from '../broker';
@@ -100,8 +101,10 @@ async function replay(
   const underway = new Set<Promise<unknown>>();
   let [events, confirmed] = [0, 0];
 
-  const send = async (message: Message): Promise<void> => {
-    const { done } = await sender.send({ exchange: '', routingKey: queueOf(worker) }, message, {});
+  const send = async (event: WeirEvent, message: Message): Promise<void> => {
+    // The properties that every publisher of Weir gives, also where whoever published it gave none.
+    const properties = { ...message.properties, messageId: event.id, type: event.type };
+    const { done } = await sender.send({ exchange: '', routingKey: queueOf(worker) }, { ...message, properties }, {});
     const heard = done.then((taken) => {
       if (taken) confirmed += 1;
       underway.delete(heard);
@@ -115,7 +118,7 @@ async function replay(
         if (io.signal.aborted) throw new Error('stopped');
         if (event.time < from || event.time >= to) continue;
         events += 1;
-        if (!dryRun) await send(message);
+        if (!dryRun) await send(event, message);
       }
       progress.add(batch.events.length, reader.position());
     });
