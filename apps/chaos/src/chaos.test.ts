@@ -70,6 +70,6 @@ describe('a Weir that is broken on purpose is caught', () => {
         await runner.close();
       }
     },
-    180_000,
+    400_000,
   );
 });

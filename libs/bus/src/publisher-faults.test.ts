@@ -34,6 +34,13 @@ async function take(queue = queueOf('redis')): Promise<string[]> {
   await connection.close();
   return bodies;
 }
+
+/** Makes room; not by taking one after the other, which a queue with a single active consumer does not allow. */
+async function empty(queue: string): Promise<void> {
+  const connection = await connect(broker.url);
+  await (await connection.createChannel()).purgeQueue(queue);
+  await connection.close();
+}
 const ids = (bodies: string[]) => [...new Set(bodies.map((body) => (JSON.parse(body) as WeirEvent).id))].sort();
 
 beforeAll(async () => {
@@ -98,7 +105,7 @@ test('a queue that refuses sends events to the spool; what it takes later is not
   const first = await outcomes(events);
   expect(first).toContain('spooled');
   expect(first).not.toContain('refused');
-  await until(async () => (await take(queueOf('influx')), publisher.depth().spooledEvents === 0));
+  await until(async () => (await empty(queueOf('influx')), publisher.depth().spooledEvents === 0));
   expect(ids(await take())).toEqual(events.map(({ id }) => id).sort());
   await broker.evaluate('rabbit_policy:delete(<<"/">>, <<"full">>, <<"test">>).');
 });
@@ -118,7 +125,7 @@ test('a broker that refuses is not relied on: whether events are taken is then a
   expect(publisher.accepting()).toBe('The spool is full');
   // A limit that goes while the queue is over it: 3.10 never tells that channel that there is room again.
   await broker.evaluate('rabbit_policy:delete(<<"/">>, <<"full">>, <<"test">>).');
-  await take(queueOf('influx'));
+  await empty(queueOf('influx'));
   await drained();
   await ready();
   expect(await outcomes(pulls(1))).toEqual(['confirmed']);
