@@ -2,14 +2,16 @@ import { createPublisher } from '@weir/bus';
 import { ConfigError, listen, type Config, type Context } from '@weir/service';
 import type { variables } from './config';
 import { createHandler } from './handler';
-import { createKnowledge } from './knowledge';
+import { createKnowledge } from './count/knowledge';
+import { createIdentity } from './identity/identity';
 import { createMetrics } from './metrics';
-import { createReadability } from './readability';
-import { createRecorder, type Publishes, type Recorder } from './recorder';
-import type { Rules } from './rules';
-import { readRulesFile, singleUpstream } from './rules-file';
+import { createReadability } from './answer/readability';
+import { createRecorder, type Publishes, type Recorder } from './count/recorder';
+import type { Rules } from './rules/rules';
+import { readRulesFile, singleUpstream } from './rules/rules-file';
+import { createSources } from './source/sources';
 import { closeServer, createGatewayServer } from './server';
-import { openUpstream } from './upstream';
+import { openUpstream } from './answer/upstream';
 
 /** What `config.ts` makes of the environment. */
 export type GatewayConfig = Config<typeof variables>;
@@ -67,7 +69,16 @@ export async function startGateway(options: {
   const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
 
-  const handler = createHandler({ rules, upstreams, recorder, readability, metrics, log });
+  const handler = createHandler({
+    rules,
+    identity: createIdentity(rules.organizations),
+    sources: createSources(),
+    upstreams,
+    recorder,
+    readability,
+    metrics,
+    log,
+  });
   const server = createGatewayServer(handler, { connections: config.CLIENT_CONNECTIONS });
   const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
   onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));

@@ -1,7 +1,7 @@
 import { amqpUrl, bytes, directory, integer, milliseconds, port, variable } from '@weir/service';
 import { z } from 'zod';
-import { modes } from './rules';
-import { isOrigin, readRulesFile } from './rules-file';
+import { modes } from './rules/rules';
+import { isOrigin, readRulesFile } from './rules/rules-file';
 
 const origin = () => z.string().refine(isOrigin, 'must be an address such as http://127.0.0.1:5000, without a path');
 

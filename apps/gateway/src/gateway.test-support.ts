@@ -8,10 +8,10 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { startGateway } from './app';
 import { variables } from './config';
-import type { Publishes } from './recorder';
-import type { Rules } from './rules';
-import { singleUpstream } from './rules-file';
-import type { Mode } from './rules';
+import type { Publishes } from './count/recorder';
+import type { Rules } from './rules/rules';
+import { singleUpstream } from './rules/rules-file';
+import type { Mode } from './rules/rules';
 
 /** A publisher that only remembers: the double for tests of the gateway itself. The real one has its own tests. */
 export function publisherDouble(): Publishes & { events: WeirEvent[] } {

@@ -1,12 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { parseRegistryPath, type RegistryPath } from '@weir/registry';
-import { answerBlob } from './blob';
-import type { Exchange, Gateway, How } from './exchange';
-import { answerManifest } from './manifest';
-import { passOn } from './pass-on';
-import { refuse, upstreamRefusal, type Refusal } from './refuse';
-import type { Rule } from './rules';
-import { UpstreamError, type Upstream } from './upstream';
+import { answerBlob } from './answer/blob';
+import type { Exchange, Gateway, How } from './answer/exchange';
+import { answerManifest } from './answer/manifest';
+import { passOn } from './answer/pass-on';
+import { refuse, upstreamRefusal, type Refusal } from './answer/refuse';
+import type { Rule } from './rules/rules';
+import { UpstreamError, type Upstream } from './answer/upstream';
 
 /** The ladder of docs/request-handling.md, step by step. */
 export function createHandler(gateway: Gateway): RequestListener {

@@ -1,6 +1,6 @@
-import { createLru } from './lru';
-import { createTurns } from './turns';
-import { relinked, requestHeaders, responseHeaders } from './headers';
+import { createLru } from './count/lru';
+import { createTurns } from './count/turns';
+import { relinked, requestHeaders, responseHeaders } from './answer/headers';
 
 describe('a bounded memory', () => {
   test('forgets what was not used for longest', () => {

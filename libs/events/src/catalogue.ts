@@ -38,6 +38,25 @@ const shared = {
   fusion: z.boolean().optional().describe('Whether the image uses Fusion.'),
   bytes: count.optional().describe('Size in bytes.'),
   client: z.object({ name: text(128).optional(), version: text(128).optional() }).optional().describe('Client, from its user agent.'),
+  kind: text(32).optional().describe('What was fetched: `image`, `helm-chart` or `artifact`; of a referrer `signature`, `attestation`, `sbom`, `list` or `other`.'),
+  artifactType: text(255).optional().describe('Media type that says what an artifact is: its `artifactType`, else that of its configuration.'),
+  source: z
+    .looseObject({
+      day: text(64).optional().describe('Pseudonym of the source for one UTC day; its secret is destroyed with the day.'),
+      month: text(16).optional().describe('Coarse pseudonym for one UTC month: 24 bits, shared by many addresses by design.'),
+    })
+    .optional()
+    .describe('Who asked, without saying who: for counting distinct sources.'),
+  country: z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 code such as DE').optional().describe('Country of the source, ISO 3166-1 alpha-2.'),
+  network: z
+    .looseObject({
+      name: text(255).optional().describe('Who runs the network: a company, a provider.'),
+      asn: count.optional().describe('Number of the autonomous system.'),
+      cloud: text(64).optional().describe('Cloud that the network belongs to: `aws`, `azure`, `gcp` …'),
+    })
+    .optional()
+    .describe('Network of the source.'),
+  pattern: z.enum(['production-or-poller', 'development', 'unknown']).optional().describe('Rhythm of the source in this repository.'),
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed-out']).optional(),
   durationMs: z.number().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe('Duration in milliseconds.'),
 }; // prettier-ignore
@@ -49,6 +68,10 @@ const finished = z.object({
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed-out']),
 });
 const resource = z.object({ ...shared, repository: repository.optional(), resource: text(1024).optional() });
+const download = resource.extend({
+  pull: text(255).optional().describe('`id` of the pull whose layers were fetched.'),
+  layers: count.optional().describe('Layers of which bytes were fetched.'),
+});
 
 const user = { organization: 'example.com' };
 const digest = `sha256:${'0'.repeat(64)}`;
@@ -61,6 +84,9 @@ export const catalogue: readonly Kind[] = [
   }),
   kind('check', 'A client asked whether an image changed (a HEAD, a version poll): not a pull.', image, {
     repository: 'library/alpine', tag: 'latest', digest, client: { name: 'containerd', version: '1.7.12' },
+  }),
+  kind('referrer', 'A client fetched what stands beside an image (a signature, an attestation, an SBOM, a list of referrers): not a pull.', image, {
+    repository: 'library/alpine', digest, kind: 'signature', client: { name: 'cosign', version: '2.4.1' },
   }),
   kind('build', 'A build was launched.', image, {
     repository: 'acme/app', tag: '1.4', platforms: ['linux/amd64', 'linux/arm64'], user,
@@ -94,7 +120,7 @@ export const catalogue: readonly Kind[] = [
     resource: 'dataset/7', extractor: 'image-preview', message: 'queued', user,
   }),
   kind('view', 'A page or resource was looked at (seed 003).', resource, { resource: 'dataset/7', user }),
-  kind('download', 'A resource was downloaded (seed 003).', resource, { resource: 'file/42', bytes: 1_024, user }),
+  kind('download', 'A resource was downloaded (seed 003), or layers of a pulled image were fetched.', download, { resource: 'file/42', bytes: 1_024, user }),
   kind('outage', 'A service went down or came back (seed 003).', z.object({
     service: text(255), state: z.enum(['down', 'up', 'maintenance']),
   }), { service: 'registry', state: 'down' }),

@@ -1,9 +1,9 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { ask, skopeo, startTestGateway, type TestGateway } from './gateway.test-support';
-import { AMD64, ARM64, pushImage, pushIndex, type Pushed, type PushedImage } from './images.test-support';
-import { modes } from './rules';
+import { ask, skopeo, startTestGateway, type TestGateway } from '../gateway.test-support';
+import { AMD64, ARM64, pushImage, pushIndex, type Pushed, type PushedImage } from '../images.test-support';
+import { modes } from '../rules/rules';
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';

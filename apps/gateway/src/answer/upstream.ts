@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, errors, Pool, type Dispatcher } from 'undici';
 import type { Headers } from './headers';
-import type { UpstreamTarget } from './rules';
+import type { UpstreamTarget } from '../rules/rules';
 
 /** An answer whose body still has to be read, or dumped. */
 export interface Answer {

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { createEvent, type WeirEvent } from '@weir/events';
 import { isImageManifest, isIndex, type Client, type Reference } from '@weir/registry';
 import { backoff, type Context } from '@weir/service';
@@ -6,11 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createDeadlines } from './deadlines';
 import { digestOf, MAX_MANIFEST_BYTES, type Facts, type Knowledge, type Seen, type Source } from './knowledge';
 import { createLru } from './lru';
-import type { Metrics } from './metrics';
-import type { Readability } from './readability';
-import type { Rule } from './rules';
+import type { Metrics } from '../metrics';
+import type { Readability } from '../answer/readability';
+import type { Rule } from '../rules/rules';
+import type { ClientSource } from '../source/sources';
 import { createTurns } from './turns';
-import { readBody, UpstreamError, type Upstream } from './upstream';
+import { readBody, UpstreamError, type Upstream } from '../answer/upstream';
 
 /** A client's request for a manifest. */
 export interface Visit {
@@ -25,12 +25,13 @@ export interface Visit {
   name: string;
   reference: Reference;
   client: Client | undefined;
-  /** Address and user agent; hashed with a key of this process, it never leaves it. */
-  source: string;
+  /** Who asked. */
+  from: ClientSource;
   accept: string | undefined;
   ifNoneMatch: string | undefined;
   authorization: string | undefined;
-  organization: string | undefined;
+  /** Of verified credentials; see {@link Identity}. Called at most once, after the upstream has accepted them. */
+  organization: () => Promise<string | undefined>;
 }
 
 /** What the upstream said to the request, as far as counting goes. */
@@ -80,11 +81,9 @@ const STEPS_OF_ONE = 8;
 export function createRecorder({ publisher, knowledge, readability, metrics, log, source }: RecorderOptions): Recorder {
   const turns = createTurns({ atOnce: AT_ONCE });
   const steps = createLru<readonly { digest: string; tag: string }[]>(MAX_STEPS, STEP_TTL_MS);
-  const key = randomBytes(16);
   const deadlines = createDeadlines(LEARN_TIMEOUT_MS);
 
-  const sourceKey = (visit: Visit): string =>
-    createHash('sha256').update(key).update(`${visit.source}\n${visit.repository}`).digest('base64url').slice(0, 22);
+  const sourceKey = (visit: Visit): string => `${visit.from.key} ${visit.repository}`;
 
   /** A client that asks for a tag and then for the digest behind it means the tag: `steps` remembers what it asked. */
   function rememberStep(visit: Visit, digest: string, tag: string): void {
@@ -113,11 +112,13 @@ export function createRecorder({ publisher, knowledge, readability, metrics, log
     const learn = <T>(how: (seen: Seen, from: Source) => Promise<T>): Promise<T> =>
       deadlines.within((signal) => how(seen, { upstream, name, authorization, signal, labels }));
     if (isIndex(seen.contentType)) return learn(knowledge.learnIndex);
-    if (isImageManifest(seen.contentType)) publish('io.weir.pull', visit, seen, await learn(knowledge.learnImage));
+    if (isImageManifest(seen.contentType))
+      await publish('io.weir.pull', visit, seen, await learn(knowledge.learnImage));
   }
 
-  function publish(type: string, visit: Visit, { digest }: Seen, known: Facts): void {
-    const { repository, client, rule, organization } = visit;
+  async function publish(type: string, visit: Visit, { digest }: Seen, known: Facts): Promise<void> {
+    const { repository, client, rule } = visit;
+    const [organization, ofSource] = await Promise.all([visit.organization(), visit.from.facts()]);
     const tag = tagOf(visit, digest);
     const fusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels: known.labels ?? {} });
     const data = {
@@ -129,6 +130,7 @@ export function createRecorder({ publisher, knowledge, readability, metrics, log
       ...(client === undefined ? {} : { client }),
       ...(organization === undefined ? {} : { user: { organization } }),
       ...(fusion ? { fusion } : {}),
+      ...ofSource,
       registry: visit.upstream.name,
     };
     const event = createEvent(type, data, { source, time: visit.at, subject: repository });
@@ -194,7 +196,7 @@ export function createRecorder({ publisher, knowledge, readability, metrics, log
       const digest = answer.digest ?? visit.reference.digest;
       const ok = answer.status >= 200 && answer.status < 300;
       if (visit.method === 'GET' && ok && isImageManifest(answer.contentType))
-        publish('io.weir.pull', visit, { ...answer, digest }, knowledge.recall(digest));
+        void publish('io.weir.pull', visit, { ...answer, digest }, knowledge.recall(digest));
     },
     redirected(visit) {
       inTurn(visit, async () => {

@@ -3,10 +3,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { request as forward, type IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { ask, scriptedUpstream, skopeo, startTestGateway } from './gateway.test-support';
-import { AMD64, ARM64, pushImage, pushIndex, type PushedImage } from './images.test-support';
-import { parseRules } from './rules-file';
-import { modes } from './rules';
+import { ask, scriptedUpstream, skopeo, startTestGateway } from '../gateway.test-support';
+import { AMD64, ARM64, pushImage, pushIndex, type PushedImage } from '../images.test-support';
+import { parseRules } from '../rules/rules-file';
+import { modes } from '../rules/rules';
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 const CREDENTIALS = 'reader:secret';

@@ -10,8 +10,8 @@ import {
   type Manifest,
 } from '@weir/registry';
 import { createLru } from './lru';
-import type { Metrics } from './metrics';
-import { readBody, type Upstream } from './upstream';
+import type { Metrics } from '../metrics';
+import { readBody, type Upstream } from '../answer/upstream';
 
 /** Largest manifest that is read; the distribution specification asks registries to take 4 MiB. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ask, errorOf, scriptedUpstream, startTestGateway, type TestGateway } from './gateway.test-support';
-import { parseRules } from './rules-file';
+import { ask, errorOf, scriptedUpstream, startTestGateway, type TestGateway } from '../gateway.test-support';
+import { parseRules } from '../rules/rules-file';
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 const DIGEST = `sha256:${'ab'.repeat(32)}`;

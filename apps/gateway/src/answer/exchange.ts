@@ -1,14 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from '@weir/service';
-import type { Metrics } from './metrics';
+import type { Identity } from '../identity/identity';
+import type { Metrics } from '../metrics';
 import type { Readability } from './readability';
-import type { Recorder } from './recorder';
-import type { Rule, Rules } from './rules';
+import type { Recorder } from '../count/recorder';
+import type { Rule, Rules } from '../rules/rules';
+import type { Sources } from '../source/sources';
 import type { Upstream } from './upstream';
 
 /** What answering needs; made once. */
 export interface Gateway {
   rules: Rules;
+  identity: Identity;
+  sources: Sources;
   upstreams: ReadonlyMap<string, Upstream>;
   recorder: Recorder;
   readability: Readability;

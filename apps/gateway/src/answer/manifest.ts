@@ -1,9 +1,9 @@
 import { parseClient, redirectCapability, type RegistryPath } from '@weir/registry';
 import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
-import { MAX_MANIFEST_BYTES } from './knowledge';
+import { MAX_MANIFEST_BYTES } from '../count/knowledge';
 import { clientHeaders, redirect } from './pass-on';
-import { answeredBy, type Visit } from './recorder';
+import { answeredBy, type Visit } from '../count/recorder';
 import { createCollector, relay } from './relay';
 
 type AskedManifest = Extract<RegistryPath, { kind: 'manifest' }>;
@@ -66,9 +66,9 @@ async function proxy(gateway: Gateway, exchange: Exchange, visit: Visit, path: s
   return 'proxy';
 }
 
-function visitOf({ rules }: Gateway, exchange: Exchange, asked: AskedManifest): Visit {
+function visitOf({ identity, sources }: Gateway, exchange: Exchange, asked: AskedManifest): Visit {
   const { at, method, rule, upstream, name, request } = exchange;
-  const { headers, socket } = request;
+  const { headers } = request;
   return {
     at,
     method,
@@ -78,10 +78,10 @@ function visitOf({ rules }: Gateway, exchange: Exchange, asked: AskedManifest): 
     repository: asked.name,
     reference: asked.reference,
     client: parseClient(headers['user-agent']),
-    source: `${socket.remoteAddress} ${headers['user-agent']?.slice(0, 512)}`,
+    from: sources.of(request),
     accept: headers.accept,
     ifNoneMatch: headers['if-none-match'],
     authorization: headers.authorization,
-    organization: rules.organizationOf(headers.authorization),
+    organization: () => identity.organizationOf(headers.authorization),
   };
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '@weir/service';
-import { variables } from './config';
+import { variables } from '../config';
 import { imageMatcher, textMatcher } from './glob';
 import { parseRules } from './rules-file';
 
@@ -112,7 +112,7 @@ describe('a rules file', () => {
   );
 
   test('works as the documentation shows it', async () => {
-    const page = await readFile(join(__dirname, '../../../docs/request-handling.md'), 'utf8');
+    const page = await readFile(join(__dirname, '../../../../docs/request-handling.md'), 'utf8');
     const example = /```json\n([^`]*)```/.exec(page)?.[1] ?? '';
     const read = parseRules(JSON.parse(example));
     expect(read).toMatchObject({ ok: true });

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { ask, errorOf, startTestGateway, type TestGateway } from './gateway.test-support';
-import { pushImage, pushIndex, type PushedImage } from './images.test-support';
-import { parseRules } from './rules-file';
+import { ask, errorOf, startTestGateway, type TestGateway } from '../gateway.test-support';
+import { pushImage, pushIndex, type PushedImage } from '../images.test-support';
+import { parseRules } from '../rules/rules-file';
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 const DIGEST = `sha256:${'ab'.repeat(32)}`;

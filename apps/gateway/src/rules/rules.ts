@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { isRepositoryName } from '@weir/registry';
 import { imageMatcher, textMatcher, type Matcher } from './glob';
 
@@ -65,11 +64,10 @@ export interface Rules {
   findForHost(host: string | undefined): Rule | undefined;
   /** Labels that Fusion rules look at. */
   fusionLabels: readonly string[];
-  /** The organization that a credential stands for, where it is listed. The upstream has to have accepted it. */
-  organizationOf(authorization: string | undefined): string | undefined;
+  /** Who has which credentials: the SHA-256 of a bearer token or of `user:password` (hexadecimal), and an organization. */
+  organizations: Readonly<Record<string, string>>;
 }
 
-/** `organizations` maps the SHA-256 (hexadecimal) of a bearer token or of `user:password` to an organization. */
 export function createRules(
   definitions: readonly RuleDefinition[],
   organizations: Readonly<Record<string, string>> = {},
@@ -79,7 +77,6 @@ export function createRules(
     forImage: imageMatcher(definition.image ?? '**'),
     rule: compile(definition),
   }));
-  const byHash = new Map(Object.entries(organizations));
   return {
     upstreams: [...new Set(definitions.map(({ upstream }) => upstream))],
     fusionLabels: compiled.flatMap(({ rule }) => rule.fusion?.label ?? []),
@@ -91,12 +88,7 @@ export function createRules(
       const named = normalHost(host);
       return compiled.find(({ forHost }) => forHost(named))?.rule;
     },
-    organizationOf(authorization) {
-      if (byHash.size === 0 || authorization === undefined) return undefined;
-      const [scheme = '', value = ''] = authorization.split(/ +/, 2);
-      const secret = scheme.toLowerCase() === 'basic' ? Buffer.from(value, 'base64') : Buffer.from(value);
-      return byHash.get(createHash('sha256').update(secret).digest('hex'));
-    },
+    organizations,
   };
 }
 
