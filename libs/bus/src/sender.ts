@@ -49,6 +49,8 @@ export interface SenderOptions {
 export const REPLY_TO = 'amq.rabbitmq.reply-to';
 
 const CONFIRM_TIMEOUT_MS = 10_000;
+/** So many refusals of one exchange in a row, and it is tried on a new channel. */
+const REFUSALS = 3;
 const GOODBYE_MS = 2000;
 
 export function createSender(options: SenderOptions): Sender {
@@ -57,6 +59,8 @@ export function createSender(options: SenderOptions): Sender {
   let blocked: string | undefined;
   let closing = false;
   let sent = 0;
+  /** By exchange: what goes to one queue is taken while another of the fanout is full. */
+  const refusals = new Map<string, number>();
   /** Messages that the broker gave back, for there was no queue; it confirms them all the same, right behind. */
   const returned = new Set<string>();
   const link = keepConnected({
@@ -111,6 +115,13 @@ export function createSender(options: SenderOptions): Sender {
             refused ? reject(new Error('the broker refused it or is gone')) : resolve(),
           );
         });
+        refusals.delete(exchange);
+      } catch (error) {
+        const count = (refusals.get(exchange) ?? 0) + 1;
+        refusals.set(exchange, count);
+        // A full queue whose limit goes: RabbitMQ 3.10 never tells the channel it refused that there is room again.
+        if (count % REFUSALS === 0 && channel === usable) link.reset('the broker keeps refusing');
+        throw error;
       } finally {
         confirmed();
       }

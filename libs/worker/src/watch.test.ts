@@ -132,6 +132,21 @@ describe('canaries', () => {
     expect((await worker.readiness()).checks).toEqual({ store: true, rabbitmq: true, topology: true, canary: true });
   });
 
+  test('go on after the queue of another worker refused them, though its limit went while it was over it', async () => {
+    const worker = start();
+    await flowing(worker);
+    const vhost = `<<"watch-${vhosts}">>`;
+    await broker.evaluate(
+      `rabbit_policy:set(${vhost}, <<"full">>, <<"^weir.influx$">>, [{<<"max-length">>, 1}], 0, <<"queues">>, <<"test">>).`,
+    );
+    await until(async () => (await worker.readiness()).checks['canary'] !== true);
+    expect((await worker.readiness()).checks['canary']).toMatch(/the broker (refused it|keeps refusing)/);
+    // 3.10 never tells the channel that was refused that there is room again.
+    await broker.evaluate(`rabbit_policy:delete(${vhost}, <<"full">>, <<"test">>).`);
+    await channel.purgeQueue(queueOf('influx'));
+    await ready(worker);
+  });
+
   test('are answered by whichever instance has taken them', async () => {
     const [one, two] = [start(), start()];
     await flowing(one);

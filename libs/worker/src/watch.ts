@@ -55,6 +55,8 @@ export function createWatch(options: WatchOptions): Watch {
   const ending = new AbortController();
   const startedAt = performance.now();
   let lastReturnAt: number | undefined;
+  /** Why the last canary could not be sent. */
+  let unsent: string | undefined;
   let standstillMs = STANDSTILL.initialMs;
   let notBefore = 0;
 
@@ -99,7 +101,14 @@ export function createWatch(options: WatchOptions): Watch {
     if (sender.state() !== true || consumer()?.state() !== true) return;
     // One that is out tells enough, where the queue is long or the store does not answer.
     if (canary.out() && performance.now() < notBefore) return;
-    if (await check()) return;
+    try {
+      const back = await check();
+      unsent = undefined;
+      if (back) return;
+    } catch (error) {
+      unsent = (error as Error).message;
+      throw error;
+    }
     notBefore = performance.now() + standstillMs;
     standstillMs = Math.min(2 * standstillMs, STANDSTILL.maxMs);
   };
@@ -116,7 +125,7 @@ export function createWatch(options: WatchOptions): Watch {
 
   const silentMs = () => performance.now() - (lastReturnAt ?? startedAt);
   const why = (): string => {
-    for (const state of [store(), consumer()?.state() ?? 'not consuming yet', sender.state()])
+    for (const state of [store(), consumer()?.state() ?? 'not consuming yet', sender.state(), unsent ?? true])
       if (state !== true) return state;
     const { messages } = findings.depth(queueOf(name));
     if (messages > 0) return `${messages} messages wait in ${queueOf(name)}`;
