@@ -23,16 +23,16 @@ const domain = organization.refine(
   (text) => canonicalDomain(text) !== undefined,
   'must be a domain such as example.com',
 );
-const domains = z.array(domain).max(10_000).default([]);
+const domains = z.array(domain, 'must be a list of domains').max(10_000, 'may have 10000 domains at most').default([]);
 
 const endpoint = z
-  .string()
-  .max(2048)
+  .string('must be a URL')
+  .max(2048, 'may have 2048 characters at most')
   .refine(isEndpoint, 'must be an https:// or http:// URL without user, password and fragment');
-const claim = z.string().min(1).max(255);
+const claim = z.string('must be a text').min(1, 'must not be empty').max(255, 'may have 255 characters at most');
 const field = z
-  .string()
-  .max(255)
+  .string('must be the name of a field')
+  .max(255, 'may have 255 characters at most')
   .regex(/^[^.\s]+(\.[^.\s]+){0,7}$/, 'must be the name of a field such as email, or a path such as user.email');
 
 /**
@@ -52,11 +52,18 @@ export const organizations = z
   })
   .transform((entries) => entries as Record<string, string>);
 
+const audiences = 'must be a text, or a list of 1 to 20';
 const issuer = z
   .strictObject({
-    issuer: z.string().min(1).max(1024),
+    issuer: z
+      .string('must be the iss of its tokens')
+      .min(1, 'must be the iss of its tokens')
+      .max(1024, 'may have 1024 characters at most'),
     jwksUrl: endpoint,
-    audience: z.union([claim.transform((one) => [one]), z.array(claim).min(1).max(20)], 'must be a text or a list'),
+    audience: z.union(
+      [claim.transform((one) => [one]), z.array(claim).min(1, audiences).max(20, audiences)],
+      audiences,
+    ),
     claim: claim.optional(),
     emailClaim: claim.optional(),
   })
@@ -80,7 +87,7 @@ const introspection = z
     'protocol',
     [
       z.strictObject({ protocol: z.literal('user-info'), ...answer }),
-      z.strictObject({ protocol: z.literal('rfc7662'), clientId: z.string().min(1).max(255), ...answer }),
+      z.strictObject({ protocol: z.literal('rfc7662'), clientId: claim, ...answer }),
     ],
     'must be user-info or rfc7662',
   )
@@ -106,9 +113,9 @@ const aliases = z.record(organization, organization).superRefine((entries, conte
 export const identitySection = z.strictObject({
   organizations: organizations.default({}),
   jwt: z
-    .array(issuer)
-    .min(1)
-    .max(20)
+    .array(issuer, 'must be a list of 1 to 20 issuers')
+    .min(1, 'must be a list of 1 to 20 issuers')
+    .max(20, 'must be a list of 1 to 20 issuers')
     .superRefine((entries, context) => {
       entries.forEach((entry, position) => {
         if (entries.findIndex((other) => other.issuer === entry.issuer) < position)
@@ -119,12 +126,17 @@ export const identitySection = z.strictObject({
   introspection: introspection.optional(),
   aliases: aliases.default({}),
   freeMail: z.strictObject({ add: domains, remove: domains }).default({ add: [], remove: [] }),
-  ttlSeconds: z.int().min(1).max(86_400).default(300),
-  timeoutMs: z.int().min(50).max(5_000).default(2_000),
+  ttlSeconds: whole(1, 86_400).default(300),
+  timeoutMs: whole(50, 5_000).default(2_000),
 });
 
 /** Nobody's credentials are known. */
 export const nobody: IdentityRules = identitySection.parse({});
+
+function whole(min: number, max: number) {
+  const message = `must be a whole number, ${min} to ${max}`;
+  return z.int(message).min(min, message).max(max, message);
+}
 
 function namedBy(name: string[] | undefined, email: string[]): NamedBy {
   return name === undefined ? { as: 'email', path: email } : { as: 'organization', path: name };

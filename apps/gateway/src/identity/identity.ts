@@ -8,7 +8,7 @@ import type { IdentityRules } from './identity-file';
 import { createIntrospection } from './introspection';
 import { createJwt } from './jwt';
 import { createNames } from './names';
-import type { Outcome, Verdict, Way } from './verdict';
+import type { Outcome, Verdict, Way, WayTools } from './verdict';
 
 /** Tells whose credentials a request carries. */
 export interface Identity {
@@ -41,7 +41,7 @@ export function createIdentity(rules: IdentityRules, tools: IdentityTools): Iden
   const { metrics, log, now = () => performance.now() } = tools;
   const asking = createAsking({ timeoutMs: rules.timeoutMs });
   const names = createNames(rules);
-  const ways = waysOf(rules, { ...tools, ask: asking.ask, names, now });
+  const ways = waysOf(rules, { ask: asking.ask, names, now, log, clientSecret: tools.clientSecret });
 
   const key = randomBytes(32);
   const hidden = (text: string): string => createHmac('sha256', key).update(text).digest('base64url');
@@ -128,19 +128,13 @@ interface Remembered {
   until: number;
 }
 
-function waysOf(
-  rules: IdentityRules,
-  tools: Parameters<typeof createJwt>[1] &
-    Omit<Parameters<typeof createIntrospection>[1], 'clientSecret'> &
-    IdentityTools,
-): Way[] {
-  const { jwt = [], introspection } = rules;
+function waysOf({ jwt = [], introspection }: IdentityRules, tools: WayTools): Way[] {
   for (const url of [...jwt.map(({ jwksUrl }) => jwksUrl), ...(introspection ? [introspection.url] : [])])
     if (isOpen(new URL(url)))
       tools.log.warn({ url: placeOf(url) }, 'identities are asked for without TLS: anybody on the way can forge them');
   return [
     ...(jwt.length > 0 ? [createJwt(jwt, tools)] : []),
-    ...(introspection ? [createIntrospection(introspection, { ...tools, clientSecret: tools.clientSecret })] : []),
+    ...(introspection ? [createIntrospection(introspection, tools)] : []),
   ];
 }
 

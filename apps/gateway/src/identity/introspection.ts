@@ -1,9 +1,7 @@
-import type { Context } from '@weir/service';
-import { placeOf, reasonOf, type Asking, type Question, type Reply } from './ask';
+import { placeOf, reasonOf, type Question, type Reply } from './ask';
 import { createCircuit } from './circuit';
 import type { IntrospectionRules } from './identity-file';
-import type { Names } from './names';
-import { good, type Verdict, type Way } from './verdict';
+import { good, type Verdict, type Way, type WayTools } from './verdict';
 
 /** Fewer than the answers that are counted at once (`AT_ONCE` of the recorder): a slow endpoint does not stop counting. */
 const MAX_AT_ONCE = 16;
@@ -16,16 +14,7 @@ const PAUSE_MS = 10_000;
  *   <api>/user-info`, `{"user":{"email"}}`) and OpenID Connect's UserInfo;
  * - `rfc7662`: the endpoint is asked about the token, with credentials of our own.
  */
-export function createIntrospection(
-  rules: IntrospectionRules,
-  tools: {
-    ask: Asking['ask'];
-    names: Names;
-    now: () => number;
-    log: Pick<Context['log'], 'info' | 'warn'>;
-    clientSecret: string | undefined;
-  },
-): Way {
+export function createIntrospection(rules: IntrospectionRules, tools: WayTools): Way {
   const { ask, names, now, log } = tools;
   const { url } = rules;
   const circuit = createCircuit({ failures: FAILURES, pauseMs: PAUSE_MS, now });

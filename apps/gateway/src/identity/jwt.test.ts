@@ -168,7 +168,7 @@ describe('the keys of an issuer', () => {
       more();
     }],
     ['are too many', (_, response) => void response.end(`${KEYS}${'{},'.repeat(100_000)}{}]}`)],
-    ['are nested for ever', (_, response) => void response.end('[' .repeat(200_000))],
+    ['are nested for ever', (_, response) => void response.end(`${KEYS}{"kid":${'['.repeat(100_000)}${']'.repeat(100_000)}}]}`)],
     ['are no JSON', (_, response) => void response.end('<html>')],
     ['are no keys', (_, response) => void response.end('{"keys":7}')],
     ['are secret ones', (_, response) => void response.end('{"keys":[{"kty":"oct","k":"AAAA","kid":"first"}]}')],

@@ -1,10 +1,7 @@
-import type { Context } from '@weir/service';
 import { decodeJwt, jwtVerify } from 'jose';
-import type { Asking } from './ask';
 import type { IssuerRules } from './identity-file';
 import { createKeys, KeysUnavailable } from './keys';
-import type { Names } from './names';
-import { good, type Verdict, type Way } from './verdict';
+import { good, type Verdict, type Way, type WayTools } from './verdict';
 
 /** Signatures that only the issuer can make: no `none`, and no HMAC, whose key would be the public one. */
 const ALGORITHMS = [
@@ -26,13 +23,8 @@ const CLOCK_TOLERANCE_SECONDS = 30;
  * Verifies JSON Web Tokens of the issuers that are listed, as bearer tokens or in the place of a password. `iss` chooses
  * the issuer, whose keys come from the URL that is configured for it: `jku`, `x5u` and `jwk` of a token mean nothing.
  */
-export function createJwt(
-  issuers: readonly IssuerRules[],
-  tools: { ask: Asking['ask']; names: Names; now: () => number; log: Pick<Context['log'], 'warn'> },
-): Way {
-  const byName = new Map(
-    issuers.map((rules) => [rules.issuer, { rules, keys: createKeys({ url: rules.jwksUrl, ...tools }) }]),
-  );
+export function createJwt(issuers: readonly IssuerRules[], tools: WayTools): Way {
+  const byName = new Map(issuers.map((rules) => [rules.issuer, { rules, keys: createKeys(rules.jwksUrl, tools) }]));
 
   async function verify(token: string, { rules, keys }: NonNullable<ReturnType<typeof byName.get>>): Promise<Verdict> {
     try {

@@ -1,6 +1,6 @@
-import type { Context } from '@weir/service';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { placeOf, reasonOf, type Asking } from './ask';
+import { placeOf, reasonOf } from './ask';
+import type { WayTools } from './verdict';
 
 /** No keys to verify with, now. */
 export class KeysUnavailable extends Error {
@@ -20,13 +20,7 @@ const PAUSE_MS = 10_000;
  *
  * The function throws {@link KeysUnavailable}, or an error of jose for a key that there is not.
  */
-export function createKeys(options: {
-  url: string;
-  ask: Asking['ask'];
-  now: () => number;
-  log: Pick<Context['log'], 'warn'>;
-}): JWTVerifyGetKey {
-  const { url, ask, now, log } = options;
+export function createKeys(url: string, { ask, now, log }: WayTools): JWTVerifyGetKey {
   let known: { find: ReturnType<typeof createLocalJWKSet>; at: number } | undefined;
   let askedAt = -Infinity;
   let asking: Promise<void> | undefined;

@@ -1,4 +1,7 @@
+import type { Context } from '@weir/service';
+import type { Asking } from './ask';
 import type { Credential } from './credential';
+import type { Names } from './names';
 
 /**
  * What became of a question:
@@ -23,6 +26,17 @@ export interface Way {
   name: 'jwt' | 'introspection';
   /** Undefined for a credential that is not of this way. Takes no longer than a question may. */
   verify(credential: Credential): Promise<Verdict> | undefined;
+}
+
+/** What ways of verifying work with. */
+export interface WayTools {
+  ask: Asking['ask'];
+  names: Names;
+  log: Pick<Context['log'], 'info' | 'warn'>;
+  /** Milliseconds since any moment. */
+  now: () => number;
+  /** Our own at the introspection endpoint, where its protocol asks for one. */
+  clientSecret: string | undefined;
 }
 
 /** A good credential; `exp` as in RFC 7519 and RFC 7662, seconds. */
