@@ -9,7 +9,10 @@ export interface TestIssuer {
   fetched(): number;
   publicKey: KeyLike;
   /** A token of this issuer for `registry`, good for ten minutes, with what is given instead. */
-  token(claims?: Record<string, unknown>, header?: { kid?: string | undefined; alg?: string; jku?: string }): Promise<string>;
+  token(
+    claims?: Record<string, unknown>,
+    header?: { kid?: string | undefined; alg?: string; jku?: string },
+  ): Promise<string>;
   /** From now on its tokens are signed with another key, called `kid`; the old one stays in the set. */
   rotate(kid: string): Promise<void>;
   stop(): Promise<void>;
