@@ -29,7 +29,7 @@ const endpoint = z
   .string('must be a URL')
   .max(2048, 'may have 2048 characters at most')
   .refine(isEndpoint, 'must be an https:// or http:// URL without user, password and fragment');
-const claim = z.string('must be a text').min(1, 'must not be empty').max(255, 'may have 255 characters at most');
+const shortText = z.string('must be a text').min(1, 'must not be empty').max(255, 'may have 255 characters at most');
 const field = z
   .string('must be the name of a field')
   .max(255, 'may have 255 characters at most')
@@ -61,11 +61,11 @@ const issuer = z
       .max(1024, 'may have 1024 characters at most'),
     jwksUrl: endpoint,
     audience: z.union(
-      [claim.transform((one) => [one]), z.array(claim).min(1, audiences).max(20, audiences)],
+      [shortText.transform((one) => [one]), z.array(shortText).min(1, audiences).max(20, audiences)],
       audiences,
     ),
-    claim: claim.optional(),
-    emailClaim: claim.optional(),
+    claim: shortText.optional(),
+    emailClaim: shortText.optional(),
   })
   .refine((entry) => entry.claim === undefined || entry.emailClaim === undefined, {
     path: ['claim'],
@@ -87,7 +87,7 @@ const introspection = z
     'protocol',
     [
       z.strictObject({ protocol: z.literal('user-info'), ...answer }),
-      z.strictObject({ protocol: z.literal('rfc7662'), clientId: claim, ...answer }),
+      z.strictObject({ protocol: z.literal('rfc7662'), clientId: shortText, ...answer }),
     ],
     'must be user-info or rfc7662',
   )
