@@ -3,7 +3,7 @@ import { ConfigError, listen, type Config, type Context } from '@weir/service';
 import type { variables } from './config';
 import { createHandler } from './handler';
 import { createKnowledge } from './count/knowledge';
-import { createIdentity } from './identity/identity';
+import { createIdentity, type IdentityTools } from './identity/identity';
 import { createMetrics } from './metrics';
 import { createReadability } from './answer/readability';
 import { createRecorder, type Publishes, type Recorder } from './count/recorder';
@@ -63,6 +63,8 @@ export async function startGateway(options: {
 
   let recorder: Recorder | undefined;
   const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
+  const identity = openIdentity(rules, config, { metrics, log });
+  onStop('identity', identity.close);
   const readability = createReadability();
   const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
@@ -71,7 +73,7 @@ export async function startGateway(options: {
 
   const handler = createHandler({
     rules,
-    identity: createIdentity(rules.organizations),
+    identity,
     sources: createSources(),
     upstreams,
     recorder,
@@ -83,6 +85,19 @@ export async function startGateway(options: {
   const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
   onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));
   return port;
+}
+
+/** @throws ConfigError when the rules need a secret that is not there. */
+function openIdentity(
+  rules: Rules,
+  { INTROSPECTION_CLIENT_SECRET: clientSecret }: GatewayConfig,
+  tools: IdentityTools,
+): ReturnType<typeof createIdentity> {
+  if (rules.identity.introspection?.protocol === 'rfc7662' && clientSecret === undefined) {
+    const message = 'is missing: identity.introspection of RULES_FILE names a clientId';
+    throw new ConfigError([{ variable: 'INTROSPECTION_CLIENT_SECRET', message }]);
+  }
+  return createIdentity(rules.identity, { ...tools, clientSecret });
 }
 
 function rulesOf(config: GatewayConfig): Rules {

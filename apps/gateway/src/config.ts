@@ -1,4 +1,4 @@
-import { amqpUrl, bytes, directory, integer, milliseconds, port, variable } from '@weir/service';
+import { amqpUrl, bytes, directory, integer, milliseconds, port, text, variable } from '@weir/service';
 import { z } from 'zod';
 import { modes } from './rules/rules';
 import { isOrigin, readRulesFile } from './rules/rules-file';
@@ -27,6 +27,10 @@ export const variables = {
   RULES_FILE: variable(rulesFile().optional(), {
     description: 'JSON file with upstreams and rules by host and image; see docs/request-handling.md.',
     example: '/etc/weir/rules.json',
+  }),
+  INTROSPECTION_CLIENT_SECRET: variable(text().optional(), {
+    description: 'Secret of the clientId that identity.introspection of RULES_FILE names; see docs/identity.md.',
+    secret: true,
   }),
   GATEWAY_MODE: variable(z.enum(modes, `must be one of ${modes.join(', ')}`).default('auto'), {
     description: 'How manifests are answered where no rule says it: auto, redirect or proxy.',

@@ -45,6 +45,13 @@ export function createMetrics(registers: Registry[], state: () => { waiting: num
       labelNames: ['what'] as const,
       ...registry,
     }),
+    /** `way`: `organizations`, `jwt`, `introspection`, `memory`, or `none` that fits; `outcome`: see identity/verdict.ts. */
+    identityQuestions: new Counter({
+      name: 'weir_gateway_identity_questions_total',
+      help: 'Questions whose credentials a request carries, by the way of verifying and what became of it.',
+      labelNames: ['way', 'outcome'] as const,
+      ...registry,
+    }),
     waiting: new Gauge({
       name: 'weir_gateway_waiting_answers',
       help: 'Answers whose event has not been handed to the publisher yet.',

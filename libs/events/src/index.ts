@@ -4,6 +4,7 @@ export { checkEvent, decodeEvent, limits } from './check';
 export type { Checked, Problem } from './check';
 export { identityKey, identityOf } from './identity';
 export { architectureOf, architecturesOf } from './architecture';
-export { organizationOf, organizationOfEmail } from './organization';
+export { freeMailDomains } from './free-mail';
+export { canonicalDomain, canonicalName, organizationOf, organizationOfEmail } from './organization';
 export { CANARY, catalogue, kindOf } from './catalogue';
 export type { Kind } from './catalogue';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isRepositoryName } from '@weir/registry';
 import { z } from 'zod';
+import { identitySection, nobody, organizations } from '../identity/identity-file';
 import {
   createRules,
   modes,
@@ -54,12 +55,9 @@ const rule = z.strictObject({
 const file = z.strictObject({
   upstreams: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]{0,62}$/, 'must be a short name'), upstream),
   rules: z.array(rule).min(1, 'must have at least one rule').max(10_000),
-  organizations: z
-    .record(
-      z.string().regex(/^[a-f0-9]{64}$/, 'must be the SHA-256 of a token or of user:password, 64 hexadecimal digits'),
-      z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'must be an organization such as example.com'),
-    )
-    .optional(),
+  identity: identitySection.optional(),
+  /** Where `identity.organizations` stood before there was more to say of identity. */
+  organizations: organizations.optional(),
 });
 
 /** Reads the file at `path`. Rules that name no mode get `defaultMode`. */
@@ -93,7 +91,9 @@ export function parseRules(json: unknown, defaultMode: Mode = 'auto'): ReadRules
     upstream: targets.get(name) as UpstreamTarget,
     ...(uses === undefined ? {} : { fusion: typeof uses === 'boolean' ? uses : fusionRule(uses) }),
   }));
-  return { ok: true, rules: createRules(definitions, parsed.data.organizations) };
+  const { identity = nobody, organizations: earlier = {} } = parsed.data;
+  const whose = { ...identity, organizations: { ...earlier, ...identity.organizations } };
+  return { ok: true, rules: createRules(definitions, whose) };
 }
 
 /** The rules when there is no file: everything from one upstream. */

@@ -102,7 +102,7 @@ describe('a rules file', () => {
       'upstreams.hub.url:', 'upstreams.bad name: must be a short name', 'upstreams.third.url:', 'upstreams.third: has no field public',
       'rules[0].upstream: "none" is not among the upstreams (hub, bad name, third)', 'rules[0].mode: must be one of auto, redirect, proxy',
       'rules[1].image: ** stands for whole components', 'rules[1].rename:', 'rules[2].host:', 'rules[2].rename: cannot stand beside',
-      'rules[3].rename: needs an image without *', 'rules[3].fusion:', 'organizations.admin:', 'the file: has no field extra',
+      'rules[3].rename: needs an image without *', 'rules[3].fusion:', 'organizations: entry 1 must be named by the SHA-256', 'organizations: entry 1 must be an organization in the form in which it is counted: example', 'the file: has no field extra',
     ]) expect(text).toContain(place); // prettier-ignore
   });
 

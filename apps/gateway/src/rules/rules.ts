@@ -1,4 +1,5 @@
 import { isRepositoryName } from '@weir/registry';
+import { nobody, type IdentityRules } from '../identity/identity-file';
 import { imageMatcher, textMatcher, type Matcher } from './glob';
 
 /**
@@ -64,14 +65,11 @@ export interface Rules {
   findForHost(host: string | undefined): Rule | undefined;
   /** Labels that Fusion rules look at. */
   fusionLabels: readonly string[];
-  /** Who has which credentials: the SHA-256 of a bearer token or of `user:password` (hexadecimal), and an organization. */
-  organizations: Readonly<Record<string, string>>;
+  /** How credentials are verified, and whose they are. */
+  identity: IdentityRules;
 }
 
-export function createRules(
-  definitions: readonly RuleDefinition[],
-  organizations: Readonly<Record<string, string>> = {},
-): Rules {
+export function createRules(definitions: readonly RuleDefinition[], identity: IdentityRules = nobody): Rules {
   const compiled = definitions.map((definition) => ({
     forHost: hostMatcher(definition.host),
     forImage: imageMatcher(definition.image ?? '**'),
@@ -88,7 +86,7 @@ export function createRules(
       const named = normalHost(host);
       return compiled.find(({ forHost }) => forHost(named))?.rule;
     },
-    organizations,
+    identity,
   };
 }
 
