@@ -14,6 +14,7 @@ export interface AmqpPublisher {
 
 const EXCHANGE = 'weir.events';
 const CONFIRM_TIMEOUT_MS = 10_000;
+const RECONNECT_MS = 200;
 
 export function createAmqpPublisher(url: string): AmqpPublisher {
   const withHeartbeat = new URL(url);
@@ -49,7 +50,7 @@ export function createAmqpPublisher(url: string): AmqpPublisher {
         await connection?.close().catch(() => {});
         await open().catch(() => {});
       }
-      await pause(200);
+      await pause(RECONNECT_MS);
     }
   };
   const running = run();
@@ -73,7 +74,8 @@ export function createAmqpPublisher(url: string): AmqpPublisher {
         unconfirmed.set(mine, settle);
         const options = { messageId, type: event.type, persistent: true, mandatory: true, contentType: 'application/cloudevents+json' }; // prettier-ignore
         try {
-          if (!channel) return settle(false);
+          // Not at once: somebody who tries again and again would keep the event loop from ever connecting.
+          if (!channel) return void setTimeout(() => settle(false), RECONNECT_MS);
           channel.publish(EXCHANGE, '', Buffer.from(JSON.stringify(event)), options, (error: unknown) =>
             settle(!error),
           );

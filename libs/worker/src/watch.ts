@@ -125,8 +125,13 @@ export function createWatch(options: WatchOptions): Watch {
 
   const silentMs = () => performance.now() - (lastReturnAt ?? startedAt);
   const why = (): string => {
-    for (const state of [store(), consumer()?.state() ?? 'not consuming yet', sender.state(), unsent ?? true])
-      if (state !== true) return state;
+    const states: (true | string)[] = [
+      store(),
+      consumer()?.state() ?? 'not consuming yet',
+      sender.state(),
+      unsent ?? true,
+    ];
+    for (const state of states) if (state !== true) return state;
     const { messages } = findings.depth(queueOf(name));
     if (messages > 0) return `${messages} messages wait in ${queueOf(name)}`;
     return 'they are confirmed, but do not come out of the queue';
