@@ -37,7 +37,7 @@ const REGULAR = 0.8;
 const IRREGULAR = 0.5;
 const FEW_REFERENCES = 3;
 const SEVERAL_REFERENCES = 2;
-/** An entry takes up to some 700 bytes. */
+/** An entry takes up to a kilobyte. */
 const MAX_ENTRIES = 20_000;
 /** Long enough for four gaps of a day, with a day of rest. */
 const FORGOTTEN_AFTER_MS = 8 * 24 * 3600_000;
@@ -58,11 +58,14 @@ export function createRhythm(maxEntries = MAX_ENTRIES): Rhythm {
       const known = entries.get(key);
       const sinceLast = at.getTime() - (known?.times.at(-1) ?? -Infinity);
       if (known && Math.abs(sinceLast) < ONE_ARRIVAL_MS) return known.pattern;
-      // A clock that was put back leaves times that say nothing.
-      const entry = known && sinceLast > 0 ? known : { times: [], references: [], pattern: 'unknown' as Pattern };
-      arrive(entry, at.getTime(), numberOf(reference));
-      entries.set(key, entry);
-      return entry.pattern;
+      // Also after a clock was put back: the times from before say nothing.
+      if (!known || sinceLast < 0) {
+        entries.set(key, { times: [at.getTime()], references: [numberOf(reference)], pattern: 'unknown' });
+        return 'unknown';
+      }
+      arrive(known, at.getTime(), numberOf(reference));
+      entries.set(key, known);
+      return known.pattern;
     },
     get size() {
       return entries.size;
@@ -81,8 +84,8 @@ function arrive(entry: Entry, time: number, reference: number): void {
 }
 
 function patternOf({ times, references }: Entry): Pattern {
-  const gaps = times.slice(1).map((time, n) => time - (times[n] ?? 0));
-  if (gaps.length < MIN_GAPS) return 'unknown';
+  if (times.length <= MIN_GAPS) return 'unknown';
+  const gaps = gapsOf(times).sort();
   const usual = medianOf(gaps);
   const near = gaps.filter((gap) => Math.abs(gap - usual) <= NEAR * usual).length / gaps.length;
   const distinct = new Set(references).size;
@@ -91,8 +94,14 @@ function patternOf({ times, references }: Entry): Pattern {
   return 'unknown';
 }
 
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+/** Numbers of a typed array are sorted as numbers, and several times as fast. */
+function gapsOf(times: readonly number[]): Float64Array {
+  const gaps = new Float64Array(times.length - 1);
+  for (let n = 0; n < gaps.length; n += 1) gaps[n] = (times[n + 1] ?? 0) - (times[n] ?? 0);
+  return gaps;
+}
+
+function medianOf(sorted: Float64Array): number {
   const half = sorted.length / 2;
   return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2;
 }

@@ -18,6 +18,8 @@ export interface SharedSecrets {
 const KEY = 'weir:gateway:secret:';
 const TIMEOUT_MS = 1_000;
 const MAX_RECONNECT_MS = 2_000;
+/** How long a dead server may take to say goodbye. */
+const DISCONNECT_TIMEOUT_MS = 500;
 
 /** The user needs `+set +get` on `weir:gateway:*`; Redis 6.2 or newer. */
 export function openSharedSecrets(url: string): SharedSecrets {
@@ -29,6 +31,7 @@ export function openSharedSecrets(url: string): SharedSecrets {
     enableReadyCheck: false, // it would need +info; a Redis that still loads its data is asked again
     commandTimeout: TIMEOUT_MS,
     connectTimeout: TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     retryStrategy: (attempt) => Math.min(attempt * 100, MAX_RECONNECT_MS),
   });
   redis.on('error', (error: Error) => (reason = explainTls(error) ?? error.message));
