@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { ask, startTestGateway, type TestGateway } from '../gateway.test-support';
+import { isolated, startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
+import { ask, scriptedUpstream, startTestGateway, type TestGateway } from '../gateway.test-support';
 import { pushImage } from '../images.test-support';
 import { writeMmdb } from './mmdb.test-support';
 
@@ -136,6 +136,19 @@ describe('who asks not to be tracked', () => {
   });
 });
 
+test('two gateways of one Redis see one source', async () => {
+  const { url, remove } = await isolated.redis();
+  await start({ REDIS_URL: url });
+  await pull(V4);
+  const here = await data();
+  await gateway.stop();
+  await start({ REDIS_URL: url });
+  await pull(V4);
+  expect((await data())[0]?.['source']).toEqual(here[0]?.['source']);
+  expect(await gateway.metric('weir_gateway_unshared_secrets')).toBe(0);
+  await remove();
+});
+
 test('SOURCES=off tells nothing of anybody, and counts', async () => {
   await start({ ...files, SOURCES: 'off' });
   await pull(V4);
@@ -188,6 +201,20 @@ describe('the address never leaves', () => {
     expect(out).toContain('weir_gateway_unshared_secrets 2');
     for (const form of forms) expect(out).not.toContain(form);
     for (const secret of ['bwfya2vko', 'marked']) expect(out).not.toContain(secret);
+  });
+
+  test('nor to the upstream of a proxied request', async () => {
+    const seen: string[] = [];
+    const upstream = await scriptedUpstream((request, response) => {
+      seen.push(JSON.stringify([request.url, request.rawHeaders]).toLowerCase());
+      response.writeHead(404).end();
+    });
+    const headers = { 'x-real-ip': V4, forwarded: `for=${V4}`, 'x-client-ip': V4, via: `1.1 ${V4}` };
+    gateway = await startTestGateway({ upstream: upstream.url, mode: 'proxy' }, { TRUSTED_PROXIES: '1' });
+    expect((await pull(V4, headers)).status).toBe(404);
+    await upstream.stop();
+    expect(seen.length).toBeGreaterThan(0);
+    for (const form of forms) expect(seen.join()).not.toContain(form);
   });
 
   test('not even when everything is logged of a gateway whose upstream is gone', async () => {
