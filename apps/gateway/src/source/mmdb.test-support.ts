@@ -80,7 +80,7 @@ function insert(root: Node, path: string, leaf: { data: number }): void {
 
 function flatten(root: Node): Node[] {
   const nodes = [root];
-  for (let n = 0; n < nodes.length; n += 1) nodes.push(...(nodes[n] ?? []).filter(isNode));
+  for (const node of nodes) for (const branch of node) if (isNode(branch)) nodes.push(branch);
   return nodes;
 }
 
