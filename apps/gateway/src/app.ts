@@ -9,7 +9,8 @@ import { createReadability } from './answer/readability';
 import { createRecorder, type Publishes, type Recorder } from './count/recorder';
 import type { Rules } from './rules/rules';
 import { readRulesFile, singleUpstream } from './rules/rules-file';
-import { createSources } from './source/sources';
+import { createAddressOf } from './source/client-address';
+import { openSources } from './source/open-sources';
 import { closeServer, createGatewayServer } from './server';
 import { openUpstream } from './answer/upstream';
 
@@ -65,6 +66,9 @@ export async function startGateway(options: {
   const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
   const identity = openIdentity(rules, config, { metrics, log });
   onStop('identity', identity.close);
+  const addressOf = createAddressOf(config.TRUSTED_PROXIES);
+  const { sources, close } = openSources(config, { addressOf, metrics, log });
+  onStop('secrets of sources', close);
   const readability = createReadability();
   const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
@@ -74,7 +78,7 @@ export async function startGateway(options: {
   const handler = createHandler({
     rules,
     identity,
-    sources: createSources(),
+    sources,
     upstreams,
     recorder,
     readability,

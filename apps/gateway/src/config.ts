@@ -1,7 +1,9 @@
-import { amqpUrl, bytes, directory, integer, milliseconds, port, text, variable } from '@weir/service';
+import { amqpUrl, bytes, directory, integer, milliseconds, port, redisUrl, text, variable } from '@weir/service';
 import { z } from 'zod';
 import { modes } from './rules/rules';
 import { isOrigin, readRulesFile } from './rules/rules-file';
+import { openCountries, openNetworks } from './source/location';
+import { doNotTrackModes } from './source/tracking';
 
 const origin = () => z.string().refine(isOrigin, 'must be an address such as http://127.0.0.1:5000, without a path');
 
@@ -12,6 +14,17 @@ const rulesFile = () =>
     if (read.ok) return path;
     for (const message of read.problems) context.addIssue({ code: 'custom', message });
     return z.NEVER;
+  });
+
+/** A file that is opened with the rest of the configuration, so that a wrong one is a mistake in it. */
+const opened = <T>(open: (path: string) => T) =>
+  z.string().transform((path, context) => {
+    try {
+      return open(path);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
   });
 
 export const variables = {
@@ -56,6 +69,30 @@ export const variables = {
   }),
   CLIENT_CONNECTIONS: variable(integer(1, 1_000_000, 'connections').default(10_000), {
     description: 'Connections from clients at most.',
+  }),
+  TRUSTED_PROXIES: variable(integer(0, 16, 'proxies').default(0), {
+    description:
+      'How many proxies stand between clients and the gateway; the client is that entry of X-Forwarded-For from the right. With 0 the header is ignored.',
+  }),
+  SOURCES: variable(z.enum(['on', 'off'], 'must be on or off').default('on'), {
+    description: 'Whether events tell of their source: pseudonyms, country, network, pattern; see docs/privacy.md.',
+  }),
+  DO_NOT_TRACK: variable(z.enum(doNotTrackModes, `must be one of ${doNotTrackModes.join(', ')}`).default('anonymize'), {
+    description:
+      'What becomes of requests with DNT: 1 or Sec-GPC: 1. anonymize: counted without their source; omit: not counted; ignore: as all others.',
+  }),
+  GEOIP_COUNTRY_FILE: variable(opened(openCountries).optional(), {
+    description: 'Countries of addresses, an mmdb file (GeoLite2, DB-IP, IPinfo). Read at start.',
+    example: '/etc/weir/GeoLite2-Country.mmdb',
+  }),
+  GEOIP_NETWORK_FILE: variable(opened(openNetworks).optional(), {
+    description: 'Networks of addresses, an mmdb file (GeoLite2, DB-IP, IPinfo). Read at start.',
+    example: '/etc/weir/GeoLite2-ASN.mmdb',
+  }),
+  REDIS_URL: variable(redisUrl().optional(), {
+    description: 'Redis in which gateways share what they must have in common; without it, each is on its own.',
+    example: 'redis://:secret@redis:6379',
+    secret: true,
   }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
     description: 'RabbitMQ, where events are published.',

@@ -34,6 +34,8 @@ export interface TestGateway {
   /** Everything published so far, after all answered requests have been counted. */
   events(): Promise<WeirEvent[]>;
   metric(name: string, labels?: Record<string, string>): Promise<number>;
+  /** All metrics, as they are scraped. */
+  metricsText(): Promise<string>;
   /** What was logged, as text. */
   logged(): string;
   stop(): Promise<void>;
@@ -66,6 +68,7 @@ export async function startTestGateway(
     host: `127.0.0.1:${port}`,
     url: `http://127.0.0.1:${port}`,
     metric,
+    metricsText: () => metrics.metrics(),
     logged: () => lines.join(''),
     async events() {
       const deadline = Date.now() + 20_000;

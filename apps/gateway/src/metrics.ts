@@ -52,6 +52,11 @@ export function createMetrics(registers: Registry[], state: () => { waiting: num
       labelNames: ['way', 'outcome'] as const,
       ...registry,
     }),
+    unsharedSecrets: new Gauge({
+      name: 'weir_gateway_unshared_secrets',
+      help: 'Secrets for pseudonyms that are used by this gateway alone because Redis is away; 0 without REDIS_URL.',
+      ...registry,
+    }),
     waiting: new Gauge({
       name: 'weir_gateway_waiting_answers',
       help: 'Answers whose event has not been handed to the publisher yet.',

@@ -69,6 +69,7 @@ async function proxy(gateway: Gateway, exchange: Exchange, visit: Visit, path: s
 function visitOf({ identity, sources }: Gateway, exchange: Exchange, asked: AskedManifest): Visit {
   const { at, method, rule, upstream, name, request } = exchange;
   const { headers } = request;
+  const reference = asked.reference.tag ?? asked.reference.digest;
   return {
     at,
     method,
@@ -78,7 +79,7 @@ function visitOf({ identity, sources }: Gateway, exchange: Exchange, asked: Aske
     repository: asked.name,
     reference: asked.reference,
     client: parseClient(headers['user-agent']),
-    from: sources.of(request),
+    from: sources.of(request, { at, repository: asked.name, reference }),
     accept: headers.accept,
     ifNoneMatch: headers['if-none-match'],
     authorization: headers.authorization,

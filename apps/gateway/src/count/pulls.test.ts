@@ -55,6 +55,8 @@ describe.each(modes)('in mode %s', (mode) => {
       platform: 'linux/arm64/v8',
       bytes: single.bytes,
       client: { name: 'skopeo', version: expect.stringMatching(/^\d+\.\d+/) as string },
+      source: { day: expect.any(String) as string, month: expect.any(String) as string },
+      pattern: 'unknown',
       registry: new URL(registry.url).host,
     });
     expect(Date.parse(events[0]?.time ?? '')).toBeGreaterThanOrEqual(before);

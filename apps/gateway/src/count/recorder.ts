@@ -117,6 +117,7 @@ export function createRecorder({ publisher, knowledge, readability, metrics, log
   }
 
   async function publish(type: string, visit: Visit, { digest }: Seen, known: Facts): Promise<void> {
+    if (!visit.from.counted) return;
     const { repository, client, rule } = visit;
     const [organization, ofSource] = await Promise.all([visit.organization(), visit.from.facts()]);
     const tag = tagOf(visit, digest);

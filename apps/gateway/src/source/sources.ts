@@ -1,30 +1,65 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { AddressOf } from './client-address';
+import type { Location } from './location';
+import type { Pseudonyms } from './pseudonyms';
+import type { Asked, Pattern, Rhythm } from './rhythm';
+import { recordedOf, type DoNotTrack } from './tracking';
 
-/** Who sent a request, as far as counting may know it. The address itself stays in this file. */
+/** Who sent a request, as far as counting may know it. The address itself stays in this folder, and in memory. */
 export interface ClientSource {
   /** The same for requests of one client program on one host; made with a key of this process, it never leaves it. */
   key: string;
-  /** What an event of this request may say of its source: `source`, `country`, `network` … of the event's `data`. */
+  /** False when the client wants it so: the request is answered, and no event tells of it. */
+  counted: boolean;
+  /**
+   * What an event of this request may say of its source: `source`, `country`, `network`, `pattern` of the event's
+   * `data`. Takes a second at most and never rejects.
+   */
   facts(): Promise<Readonly<Record<string, unknown>>>;
 }
 
 /** Tells who sends requests. */
 export interface Sources {
-  of(request: IncomingMessage): ClientSource;
+  /** A request for a manifest is `asked`: it takes part in the rhythm of its source. */
+  of(request: IncomingMessage, asked?: Asked): ClientSource;
+}
+
+export interface SourcesOptions {
+  addressOf: AddressOf;
+  doNotTrack: DoNotTrack;
+  /** What is told of sources; absent: nothing. */
+  told?: { pseudonyms: Pseudonyms; location: Location; rhythm: Rhythm } | undefined;
 }
 
 const MAX_USER_AGENT = 512;
+const NOTHING = Promise.resolve({});
 
-/** Sources by the address of the connection and the user agent. */
-export function createSources(): Sources {
-  const key = randomBytes(16);
+export function createSources({ addressOf, doNotTrack, told }: SourcesOptions): Sources {
+  const salt = randomBytes(16).toString('base64url');
+  const keyOf = (text: string) => hash('sha256', salt + text, 'base64url').slice(0, 22);
+
   return {
-    of({ socket, headers }) {
-      const said = `${socket.remoteAddress}\n${headers['user-agent']?.slice(0, MAX_USER_AGENT)}`;
+    of(request, asked) {
+      const address = addressOf(request);
+      const key = keyOf(`${address}\n${request.headers['user-agent']?.slice(0, MAX_USER_AGENT)}`);
+      const recorded = recordedOf(request.headers, doNotTrack);
+      if (recorded !== 'all' || told === undefined)
+        return { key, counted: recorded !== 'nothing', facts: () => NOTHING };
+
+      const { pseudonyms, location, rhythm } = told;
+      const pattern: Pattern | undefined = asked && rhythm.note(keyOf(address), asked);
       return {
-        key: createHash('sha256').update(key).update(said).digest('base64url').slice(0, 22),
-        facts: async () => ({}),
+        key,
+        counted: true,
+        async facts() {
+          const source = address === 'unknown' ? undefined : await pseudonyms.of(address, asked?.at ?? new Date());
+          return {
+            ...(source === undefined ? {} : { source }),
+            ...location.of(address),
+            ...(pattern === undefined ? {} : { pattern }),
+          };
+        },
       };
     },
   };
