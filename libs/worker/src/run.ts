@@ -74,8 +74,9 @@ export function startWorker<V extends Variables>(
       failed: store.failed('the store cannot be reached: trying again'),
     });
     store.works();
-    if (!stopped())
-      consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, handle });
+    if (stopped()) return;
+    const working = () => store.state() === true;
+    consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, handle, working });
   };
   const begun = begin().catch(() => {}); // only when stopped before the store was reached
 
