@@ -90,7 +90,7 @@ export const brokersOf = (value: string): string[] => value.split(/,(?=\s*amqps?
 
 /** Names a broker by its place: in what is no URL, a host cannot be told from a password. */
 function mistakesInBrokers(brokers: readonly string[]): string[] {
-  const isBroker = (each: string) => isUrl(each, ['amqp:', 'amqps:']) && !new URL(each).hostname.includes(',');
+  const isBroker = (each: string) => isUrl(each, ['amqp:', 'amqps:']) && /^[^,]+$/.test(new URL(each).hostname);
   const wrong = brokers.flatMap((each, at) => (isBroker(each) ? [] : [at + 1]));
   const shape = 'must be a URL such as amqp://user:password@host:5672';
   if (wrong.length > 0 && brokers.length === 1) return [`${shape}, or several of them with commas between`];

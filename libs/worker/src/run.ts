@@ -11,7 +11,8 @@ import type { WorkerDefinition } from './worker';
 /** The variables that every worker has beside those of its store. */
 export const workerVariables = {
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
-    description: 'RabbitMQ, user and password included.',
+    description:
+      'RabbitMQ, user and password included; of a cluster several URLs with commas between them, tried in random order.',
     example: 'amqp://weir:secret@rabbitmq:5672',
     secret: true,
   }),
