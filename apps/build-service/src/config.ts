@@ -70,7 +70,8 @@ export const variables = {
     example: '/var/lib/weir/build-service/work',
   }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
-    description: 'The RabbitMQ broker.',
+    description:
+      'RabbitMQ, user and password included; of a cluster several URLs with commas between them, tried in random order.',
     example: 'amqp://weir:secret@rabbitmq:5672',
     secret: true,
   }),

@@ -43,7 +43,11 @@ export function createRunner(options: RunnerOptions): Runner {
   const open = async (cluster = false): Promise<Stage> => {
     const dir = await mkdtemp(join(tmpdir(), 'weir-chaos-'));
     log(`starting servers and apps in ${dir}`);
-    const system = await startSystem({ ...options, dir, cluster });
+    const system = await startSystem({ ...options, dir, cluster }).catch(async (error: unknown) => {
+      if (options.keep) log(`logs and data are kept in ${dir}`);
+      else await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+      throw error;
+    });
     const journal = createJournal();
     return { system, journal, oracle: createOracle(journal, system.stores), played: 0 };
   };

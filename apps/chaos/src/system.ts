@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startInfluxdb, startMongodb, startRabbitmq, startRabbitmqCluster, startRedis } from '@weir/testing';
-import type { PrivateRabbitmq, RabbitmqCluster } from '@weir/testing';
+import type { PrivateRabbitmq, PrivateServer, RabbitmqCluster } from '@weir/testing';
 import { createApp, type App } from './app-process';
 import { freePort } from './ports';
 import { createLink, together, type Faults, type Link } from './proxy';
@@ -82,18 +82,46 @@ export interface SystemOptions {
 
 const DATABASE = 'chaos';
 
+/** Registers the undoing of something that has just been started. */
+type OnStop = (release: () => unknown) => void;
+
+/** @throws what went wrong, when it cannot be started: nothing that was is left running then */
 export async function startSystem(options: SystemOptions): Promise<System> {
+  const releases: (() => unknown)[] = [];
+  /** The last first, whatever becomes of the others; a second time there is nothing left to do. */
+  const stop = async (): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const release of releases.splice(0).reverse()) {
+      await Promise.resolve()
+        .then(release)
+        .catch((error: unknown) => void failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  };
+  try {
+    const system = await assemble(options, (release) => void releases.push(release), stop);
+    await system.repair();
+    return system;
+  } catch (error) {
+    await stop().catch(() => {}); // what went wrong first is of interest
+    throw error;
+  }
+}
+
+async function assemble(options: SystemOptions, onStop: OnStop, stop: () => Promise<void>): Promise<System> {
   const { dir, root, mongodbUrl } = options;
   const mongoDatabase = mongodbUrl === undefined ? DATABASE : `chaos_${randomBytes(4).toString('hex')}`;
   let repairedAt = performance.now();
   const onRepair = () => void (repairedAt = performance.now());
 
-  const [rabbitmq, redis, influxdb, mongodb] = await Promise.all([
-    startBroker(join(dir, 'rabbitmq'), options.cluster ?? false),
-    startRedis({ dir: join(dir, 'redis') }),
-    startInfluxdb({ dir: join(dir, 'influxdb') }),
-    mongodbUrl === undefined ? startMongodb({ dir: join(dir, 'mongodb') }) : undefined,
-  ]);
+  const starting = [
+    startBroker(join(dir, 'rabbitmq'), options.cluster ?? false, onStop),
+    ending(startRedis({ dir: join(dir, 'redis') }), onStop),
+    ending(startInfluxdb({ dir: join(dir, 'influxdb') }), onStop),
+    mongodbUrl === undefined ? ending(startMongodb({ dir: join(dir, 'mongodb') }), onStop) : undefined,
+  ] as const;
+  await Promise.allSettled(starting); // when one fails the others are to be undone, once they are there
+  const [rabbitmq, redis, influxdb, mongodb] = await Promise.all(starting);
   const cluster = isCluster(rabbitmq) ? rabbitmq : undefined;
   const urls: Record<ServerName, string> = {
     rabbitmq: rabbitmq.url,
@@ -106,7 +134,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   for (const name of LINKS) {
     const server = name.split('>')[1] as ServerName | 'ingest';
     const url = server === 'ingest' ? `http://127.0.0.1:${ingestPort}` : urls[server];
-    links.set(name, await createLink(name, url, onRepair));
+    const link = await createLink(name, url, onRepair);
+    onStop(() => link.close());
+    links.set(name, link);
   }
   const link = (name: LinkName): Link => found(links.get(name), name);
   const linksTo = (server: string): Faults =>
@@ -127,6 +157,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       onRepair,
     });
     apps.set(name, app);
+    onStop(() => app.kill());
     app.start();
     return app;
   };
@@ -161,8 +192,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     influx: readPoints(urls.influxdb, DATABASE),
     mongo: readDocuments(urls.mongodb, mongoDatabase),
   };
+  onStop(() => stores.redis.close());
+  onStop(() => stores.mongo.close());
 
-  const system: System = {
+  return {
     dir,
     servers,
     cluster,
@@ -192,26 +225,23 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     },
     mended: onRepair,
     repairedAt: () => repairedAt,
-    async stop() {
-      await Promise.all([...apps.values()].map((app) => app.kill()));
-      stores.redis.close();
-      await stores.mongo.close();
-      await Promise.all([...links.values()].map((each) => each.close()));
-      await Promise.all([rabbitmq, redis, influxdb, mongodb].map((server) => server?.kill()));
-      await cluster?.close();
-    },
+    stop,
   };
-  try {
-    await system.repair();
-    return system;
-  } catch (error) {
-    await system.stop();
-    throw error;
-  }
 }
 
-const startBroker = (dir: string, cluster: boolean): Promise<PrivateRabbitmq> =>
-  cluster ? startRabbitmqCluster({ dir }) : startRabbitmq({ dir });
+const startBroker = async (dir: string, cluster: boolean, onStop: OnStop): Promise<PrivateRabbitmq> => {
+  if (!cluster) return ending(startRabbitmq({ dir }), onStop);
+  const started = await startRabbitmqCluster({ dir });
+  onStop(() => started.close());
+  return started;
+};
+
+/** Kills the server in the end. */
+async function ending<Server extends PrivateServer>(starting: Promise<Server>, onStop: OnStop): Promise<Server> {
+  const server = await starting;
+  onStop(() => server.kill());
+  return server;
+}
 
 const isCluster = (broker: PrivateRabbitmq): broker is RabbitmqCluster => 'nodes' in broker;
 

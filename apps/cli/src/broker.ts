@@ -1,22 +1,36 @@
 import type { Socket } from 'node:net';
-import { explainTls } from '@weir/service';
+import { brokersOf, explainTls } from '@weir/service';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { CliError, exitCodes } from './io';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Connects once. @throws CliError (exit code 69) that says in a line why not, without the password. */
-export async function connectTo(url: string): Promise<ChannelModel> {
-  try {
-    const connection = await connect(url, {
-      timeout: CONNECT_TIMEOUT_MS,
-      clientProperties: { connection_name: 'weir cli' },
-    });
-    connection.on('error', () => {}); // whoever uses it sees its calls fail
-    return connection;
-  } catch (error) {
-    throw new CliError(explain(error as Error & { code?: string }, url), exitCodes.unavailable);
+/**
+ * Connects once, of several brokers to the first in random order that can be reached.
+ * @throws CliError (exit code 69) that says in a line why not, of each and without the password.
+ */
+export async function connectTo(urls: string): Promise<ChannelModel> {
+  const reasons: string[] = [];
+  for (const url of shuffled(brokersOf(urls))) {
+    try {
+      return await connectOnce(url);
+    } catch (error) {
+      reasons.push(explain(error as Error & { code?: string }, url));
+    }
   }
+  throw new CliError(reasons.sort().join('; '), exitCodes.unavailable);
+}
+
+const shuffled = <T>(all: readonly T[]): T[] =>
+  all.map((each) => ({ each, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ each }) => each); // prettier-ignore
+
+async function connectOnce(url: string): Promise<ChannelModel> {
+  const connection = await connect(url, {
+    timeout: CONNECT_TIMEOUT_MS,
+    clientProperties: { connection_name: 'weir cli' },
+  });
+  connection.on('error', () => {}); // whoever uses it sees its calls fail
+  return connection;
 }
 
 /**
@@ -70,10 +84,13 @@ export function closeChannel(channel: Channel): Promise<boolean> {
   });
 }
 
-/** Host, port and virtual host of an AMQP URL: what may be shown of it. */
-export function shown(url: string): string {
-  const { host, pathname } = new URL(url);
-  return `${host}${pathname === '/' ? '' : pathname}`;
+/** Hosts, ports and virtual host of AMQP URLs: what may be shown of them. */
+export function shown(urls: string): string {
+  const shownOf = (url: string) => {
+    const { host, pathname } = new URL(url);
+    return `${host}${pathname === '/' ? '' : pathname}`;
+  };
+  return brokersOf(urls).map(shownOf).join(', ');
 }
 
 /** The reply code of a channel that the broker closed (404 not found, 406 other arguments, 403 no permission). */

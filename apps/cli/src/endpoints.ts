@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { amqpUrl as amqpUrlSchema } from '@weir/service';
 import { CliError, exitCodes, type Io } from './io';
 
 /** What the quick start writes down about itself in the folder where it was started (DESIGN, section 6). */
@@ -29,11 +30,10 @@ export function endpoint(io: Io, { option, variable, endpoint: key, what, fallba
 /** {@link endpoint} of the broker, from AMQP_URL or `amqp`. */
 export function amqpUrl(io: Io, option?: string): string {
   const url = endpoint(io, { option, variable: 'AMQP_URL', endpoint: 'amqp', what: 'the broker' });
-  if (/^amqps?:\/\/[^/]/.test(url) && URL.canParse(url)) return url;
-  throw new CliError(
-    'the address of the broker must be a URL such as amqp://user:password@host:5672',
-    exitCodes.configuration,
-  );
+  const checked = amqpUrlSchema().safeParse(url);
+  if (checked.success) return url;
+  const why = checked.error.issues.map(({ message }) => message).join('; ');
+  throw new CliError(`the address of the broker ${why}`, exitCodes.configuration);
 }
 
 /** The key for POST /events, from INGEST_KEY or `ingestKey`. */

@@ -1,8 +1,8 @@
-import type { Topology } from '@weir/bus';
+import { whyUnavailable, type Topology } from '@weir/bus';
 import type { Channel, ChannelModel } from 'amqplib';
 import { replyCode, replyText } from './broker';
 
-export type State = 'ok' | 'missing' | 'different' | 'denied' | 'unseen';
+export type State = 'ok' | 'missing' | 'different' | 'unavailable' | 'denied' | 'unseen';
 
 /** One declared thing, and what the broker has of it. */
 export interface Found {
@@ -41,10 +41,11 @@ export async function findTopology(
     found.push({ what: 'queue', name, ...same.verdict, ...counts });
     if (boundTo === undefined) continue;
     const endMissing = there.state === 'missing' || stateOf.get(boundTo) === 'missing';
+    const made = bindingsMade && there.state !== 'unavailable';
     bindings.push({
       what: 'binding',
       name: `${boundTo} → ${name}`,
-      state: endMissing ? 'missing' : bindingsMade ? 'ok' : 'unseen',
+      state: endMissing ? 'missing' : made ? 'ok' : 'unseen',
     });
   }
   return [...found, ...bindings];
@@ -68,6 +69,8 @@ async function ask<T>(connection: ChannelModel, question: (channel: Channel) => 
     await channel.close();
     return { state: 'ok', verdict: { state: 'ok' }, answer };
   } catch (error) {
+    const unavailable = whyUnavailable(error);
+    if (unavailable !== undefined) return { state: 'unavailable', verdict: { state: 'unavailable', why: unavailable } };
     const state = STATES.get(replyCode(error) ?? 0);
     if (!state) throw error;
     return { state, verdict: state === 'missing' ? { state } : { state, why: replyText(error) } };

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryDirectory } from '@weir/testing';
+import { isolated, temporaryDirectory } from '@weir/testing';
 import { clean } from './io';
 import { weirDone } from './io.test-support';
 
@@ -66,6 +66,19 @@ describe('weir', () => {
       expect(stderr).not.toContain('hunter2');
     },
   );
+
+  test('of several brokers it takes one that answers, and says of each that does not why', async () => {
+    const other = 'amqp://u:hunter2@127.0.0.1:2';
+    const { code, stdout, stderr } = await weirDone(['topology'], { env: { AMQP_URL: `${NOBODY},${other}` } });
+    expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
+    expect(stderr).toMatch(/127\.0\.0\.1:1 \(ECONNREFUSED\).*127\.0\.0\.1:2 \(ECONNREFUSED\)/);
+    expect(stderr).not.toContain('hunter2');
+    const broker = await isolated.amqp();
+    const vhost = new URL(broker.url).pathname;
+    const urls = `${NOBODY}${vhost},${broker.url},${other}${vhost}`;
+    expect(await weirDone(['topology', '--declare'], { env: { AMQP_URL: urls } })).toMatchObject({ code: 0 });
+    await broker.remove();
+  });
 
   test('finds the broker in what the quick start wrote, but the environment and an option come first', async () => {
     const dir = await temporaryDirectory();

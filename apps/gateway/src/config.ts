@@ -95,7 +95,8 @@ export const variables = {
     secret: true,
   }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
-    description: 'RabbitMQ, where events are published.',
+    description:
+      'RabbitMQ, user and password included; of a cluster several URLs with commas between them, tried in random order.',
     secret: true,
   }),
   SPOOL_DIR: variable(directory().default('.weir/spool/gateway'), {

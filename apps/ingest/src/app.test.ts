@@ -79,6 +79,20 @@ describe('ingest', () => {
     expect(await arrived(ids)).toEqual(new Set(ids));
   });
 
+  test('says in its readiness that the broker refuses its password, without it, and takes events all the same', async () => {
+    const url = new URL(broker.url);
+    url.password = 'not-the-password';
+    const ingest = await running({ AMQP_URL: url.toString() });
+    const refused = 'the broker refuses the user name or password of AMQP_URL';
+    await until(async () => (await ingest.readiness()).checks['rabbitmq'] === refused);
+    await until(async () => (await ingest.readiness()).checks['spool'] === true);
+    expect(await ingest.readiness()).toEqual({
+      ready: true,
+      checks: { 'keeping events': true, spool: true, rabbitmq: refused },
+    });
+    expect(await ingest.post(pull('kept'))).toMatchObject({ status: 202, json: { status: 'spooled' } });
+  });
+
   test('keeps what is in flight when the broker goes away in the middle', async () => {
     const ingest = await running();
     await until(async () => (await ingest.post(pull('first'))).json['status'] === 'confirmed');

@@ -31,6 +31,8 @@ export async function start(config: Config<typeof variables>, context: Context):
   // A posted event will be kept: by the broker, or else by the spool, which must be ours even while nothing goes there.
   context.health.check('keeping events', publisher.accepting);
   context.health.check('spool', publisher.owning);
+  // Without the broker ingest goes on; why it is gone, blocked or refuses us is for people to know.
+  context.health.tell('rabbitmq', publisher.ready);
   const keys = config.INGEST_KEYS;
   const routes = ingestRoutes({
     firstTime: createFirstTime(),

@@ -56,7 +56,8 @@ export const variables = {
       'Certificates (PEM) of who may sign those of clients; with it every client must show one (mutual TLS). A key with certificate=<DNS name> in INGEST_KEYS is bound to one name.',
   }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
-    description: 'The RabbitMQ broker.',
+    description:
+      'RabbitMQ, user and password included; of a cluster several URLs with commas between them, tried in random order.',
     example: 'amqp://weir:secret@rabbitmq:5672',
     secret: true,
   }),

@@ -177,3 +177,21 @@ test('a second one on the same directory says so and takes nothing into it, unti
   expect(await second.metric('weir_spool_events')).toBe(1);
   expect((await readdir(spool)).filter((name) => name.endsWith('.spool'))).toHaveLength(1);
 });
+
+test('a broker that blocks publishers is named in the readiness, which stays, until the alarm is over', async () => {
+  const ingest = await start();
+  await until(async () => (await ingest.readiness()).checks['rabbitmq'] === true);
+  await ingest.post(pull(randomUUID()));
+  await broker.evaluate('vm_memory_monitor:set_vm_memory_high_watermark(0.0001).');
+  try {
+    // The broker tells it to a connection that publishes, at the first thing that it publishes then.
+    await until(async () => {
+      await ingest.post(pull(randomUUID()));
+      return (await ingest.readiness()).checks['rabbitmq'] === 'the broker blocks publishers';
+    });
+    expect(await ingest.readiness()).toMatchObject({ status: 200, checks: { 'keeping events': true, spool: true } });
+  } finally {
+    await broker.evaluate('vm_memory_monitor:set_vm_memory_high_watermark(0.4).');
+  }
+  await until(async () => (await ingest.readiness()).checks['rabbitmq'] === true);
+});

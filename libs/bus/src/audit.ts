@@ -3,12 +3,15 @@ import type { Channel, ChannelModel } from 'amqplib';
 import type { Logger } from 'pino';
 import { keepConnected } from './link';
 import { withTimeout } from './timeout';
-import { declarations, declare, declareOn, HISTORY, workersWith, type Declaration } from './topology';
+import { declarations, declare, declareOn, HISTORY, queueOf, workersWith, type Declaration } from './topology';
+import { whyUnavailable } from './unavailable';
 
 /** Something of the topology that is not there. A binding is called by its queue: it has no name of its own. */
 export interface Missing {
   kind: 'exchange' | 'queue' | 'binding';
   name: string;
+  /** The broker has it and cannot reach it, as it says itself: nobody can declare it again. It comes back by itself. */
+  unavailable?: string;
 }
 
 /** A queue as the broker counts it: messages ready to be delivered, and consumers. */
@@ -29,8 +32,10 @@ export interface Look {
  */
 export interface Audit {
   /**
-   * For whoever has just made a connection: looks, declares the whole topology, and tells `found` and `repaired`.
-   * @throws MismatchError when the broker has it with other arguments
+   * For whoever has just made a connection: looks, declares the whole topology, and tells `found` and `repaired`. Goes
+   * on without the queues of others that the broker cannot reach.
+   *
+   * @throws MismatchError when the broker has it with other arguments; Error when it cannot reach the worker's own queue
    */
   ensure(connection: ChannelModel): Promise<Look>;
   /** Looks, on the connection of the audit, and declares when something is missing. Rejects when it has no answer. */
@@ -76,9 +81,11 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
   const lookAndDeclare = async (on: ChannelModel, always: boolean): Promise<Look> => {
     // Not without need: a binding that is missing would be declared again before anybody could see that it was.
     const look = await lookAt(on, workers, { declaring: always });
-    const { missing } = look;
+    const unavailable = look.missing.filter((each) => each.unavailable !== undefined);
+    const missing = look.missing.filter((each) => each.unavailable === undefined);
+    if (unavailable.length > 0) found(unavailable);
     if (missing.length > 0 && declared) found(missing);
-    if (missing.length > 0) await declareOn(on, workers);
+    if (missing.length > 0) await declareOn(on, workers, () => false);
     if (missing.length > 0 && declared) repaired(missing);
     if (missing.length > 0 && !declared) log.info({ names: missing.map(({ name }) => name) }, 'declared the topology');
     declared = true;
@@ -92,7 +99,12 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
     turn = mine.catch(() => {});
     return mine;
   };
-  const ensure = (on: ChannelModel) => inTurn(on, true);
+  const ensure = async (on: ChannelModel): Promise<Look> => {
+    const look = await inTurn(on, true);
+    const own = look.missing.find(({ name, unavailable }) => name === queueOf(worker) && unavailable !== undefined);
+    if (own) throw new Error(`the broker cannot reach ${own.name}: ${own.unavailable}`);
+    return look;
+  };
   const onOwn = async (always: boolean): Promise<Look> => {
     try {
       return await inTurn(connected(), always);
@@ -107,7 +119,7 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
     log,
     name: `${worker} audit`,
     async setup(made) {
-      await ensure(made);
+      await inTurn(made, true); // its own queue too is only looked at
       connection = made;
       made.once('close', () => (connection = undefined));
     },
@@ -151,11 +163,11 @@ async function lookAt(on: ChannelModel, workers: readonly string[], how: { decla
     onChannel(on, async (asking) => {
       for (let next = left.shift(); next; next = left.shift()) {
         const { kind, name } = next;
-        const depth = await find(asking, next);
-        if (depth) depths.set(name, depth);
-        else missing.push({ kind, name });
-        if (declaring) await declare(declaring, next);
-        if (!depth) return;
+        const found = await find(asking, next);
+        if ('messages' in found) depths.set(name, found);
+        else missing.push({ kind, name, ...found });
+        if (declaring && !('unavailable' in found)) await declare(declaring, next);
+        if (!('messages' in found)) return;
       }
     });
   await onChannel(on, async (declaring) => {
@@ -164,15 +176,16 @@ async function lookAt(on: ChannelModel, workers: readonly string[], how: { decla
   return { missing, depths };
 }
 
-/** What a passive declare tells, for an exchange nothing; undefined when it is not there, and the channel closed. */
-async function find(channel: Channel, { kind, name }: Declaration): Promise<Depth | undefined> {
+/** What a passive declare tells, for an exchange nothing; or that it is not there, which has closed the channel. */
+async function find(channel: Channel, { kind, name }: Declaration): Promise<Depth | Pick<Missing, 'unavailable'>> {
   try {
     if (kind === 'exchange') await channel.checkExchange(name);
     const { messageCount, consumerCount } = kind === 'queue' ? await channel.checkQueue(name) : none;
     return { messages: messageCount, consumers: consumerCount };
   } catch (error) {
-    if ((error as { code?: unknown }).code === 404) return undefined;
-    throw error;
+    if ((error as { code?: unknown }).code !== 404) throw error;
+    const why = whyUnavailable(error);
+    return why === undefined ? {} : { unavailable: why };
   }
 }
 

@@ -10,7 +10,7 @@ let connection: ChannelModel;
 let channel: ConfirmChannel;
 let consumer: Consumer | undefined;
 
-const consume = (handle: Handle, maxEvents = 10) =>
+const consume = (handle: Handle, maxEvents = 10, working = () => true) =>
   (consumer = createConsumer({
     url: place.url,
     worker: 'redis',
@@ -19,6 +19,7 @@ const consume = (handle: Handle, maxEvents = 10) =>
     maxAgeMs: 5,
     prepare: declareOn,
     handle,
+    working,
   }));
 
 async function send(from: number, to: number): Promise<void> {
@@ -168,4 +169,25 @@ test('a batch that fails while closing is given back, and the consumer does not 
   await until(async () => (await channel.checkQueue(queue)).messageCount === 3);
   expect((await channel.checkQueue(queue)).consumerCount).toBe(0);
   expect(batches).toBe(1);
+});
+
+test('while batches do not get done a new channel takes one message, and more when that one is done', async () => {
+  await send(0, 30);
+  const seen: number[] = [];
+  let release = () => {};
+  consume(
+    async (batch) => {
+      seen.push(...batch.map(({ content }) => Number(content)));
+      if (seen.length === 1) await new Promise<void>((resolve) => (release = resolve));
+    },
+    10,
+    () => false,
+  );
+  await until(() => seen.length === 1);
+  expect((await channel.checkQueue(queue)).messageCount).toBe(29);
+  release();
+  await until(() => seen.length === 30);
+  expect(seen).toEqual(Array.from({ length: 30 }, (_, n) => n));
+  await consumer?.close();
+  expect((await channel.checkQueue(queue)).messageCount).toBe(0);
 });

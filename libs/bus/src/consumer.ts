@@ -39,6 +39,13 @@ export interface ConsumerOptions {
   /** Declares the queue; runs on every new connection. */
   prepare(connection: ChannelModel): Promise<unknown>;
   handle: Handle;
+  /**
+   * Whether batches get done, as far as is known; true where it is not given. While they do not, a new channel takes one
+   * message, and as many as usual once that one is done: what is in hand when the broker will wait no longer for
+   * acknowledgements (`consumer_timeout`, half an hour) counts one return more, and rests among the dead letters when
+   * there have been `x-delivery-limit` of them (reference reliability A.2).
+   */
+  working?(): boolean;
 }
 
 /** Batches in hand at one time: while the store has the first, the second can be read and sorted. */
@@ -50,7 +57,7 @@ const IN_HAND_TIMEOUT_MS = 8000;
 
 /** Consumes a worker's queue in batches, for ever. Batches are acknowledged in the order in which they came. */
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { url, worker, log, maxEvents, maxAgeMs, prepare, handle } = options;
+  const { url, worker, log, maxEvents, maxAgeMs, prepare, handle, working = () => true } = options;
   let current: Consuming | undefined;
   let closing = false;
   let lastMessageAt = 0;
@@ -70,9 +77,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         if (!closing) lost('the consuming channel closed');
       });
       connection.on('close', () => consuming.abandon());
-      // What is in hand and one batch gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
-      await channel.prefetch((IN_HAND + 1) * maxEvents, false);
-      await consuming.start(queueOf(worker));
+      await consuming.start(queueOf(worker), { careful: !working() });
     },
   });
   return {
@@ -89,7 +94,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 }
 
 interface Consuming {
-  start(queue: string): Promise<void>;
+  /** @param careful with one message, until that one is done */
+  start(queue: string, how: { careful: boolean }): Promise<void>;
   oldestSince(): number | undefined;
   /** Graceful: cancel, finish the batch in hand, close the channel. */
   stop(): Promise<void>;
@@ -118,6 +124,19 @@ function createConsuming(options: {
   let acknowledged: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let tag = '';
+  /** To be called once, when the first message is done. */
+  let takeMore = (): void => {};
+
+  /** Per consumer, never global (denied from RabbitMQ 4.3 on): so it holds for a consumer that begins after it. */
+  const consume = async (queue: string, prefetch: number): Promise<void> => {
+    await channel.prefetch(prefetch, false);
+    tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
+  };
+
+  const consumeAnew = async (queue: string, prefetch: number): Promise<void> => {
+    await channel.cancel(tag);
+    if (!stopping) await consume(queue, prefetch);
+  };
 
   const take = (message: ConsumeMessage | null): void => {
     if (!message) return lost('the broker cancelled the consumer'); // queue deleted, node lost: consume anew
@@ -154,6 +173,7 @@ function createConsuming(options: {
   const acknowledge = (batch: readonly ConsumeMessage[], since: number, held: Held): void => {
     if (aborter.signal.aborted) return;
     acknowledging.acknowledge(batch, held);
+    takeMore();
     for (const [message, done] of held) {
       keepInHand(
         done.then(() => void (aborter.signal.aborted || acknowledging.release(message))),
@@ -189,8 +209,14 @@ function createConsuming(options: {
   };
 
   return {
-    async start(queue) {
-      tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
+    async start(queue, { careful }) {
+      const prefetch = (IN_HAND + 1) * maxEvents; // what is in hand, and one batch gathering
+      if (!careful) return consume(queue, prefetch);
+      takeMore = () => {
+        takeMore = () => {};
+        consumeAnew(queue, prefetch).catch((error: Error) => lost(`cannot consume: ${error.message}`));
+      };
+      await consume(queue, 1);
     },
     oldestSince() {
       if (aborter.signal.aborted) return undefined;

@@ -21,11 +21,14 @@ export {
   EXCHANGE,
   HISTORY,
   isOptional,
+  neededToPublish,
   queueOf,
   topology,
   UNROUTED,
   WORKERS,
 } from './topology';
 export type { QueueDeclaration, Topology } from './topology';
+export { whyUnavailable } from './unavailable';
+export type { Unavailable } from './unavailable';
 export { openHistory } from './history';
 export type { History, HistoryBatch, HistoryEvent, HistoryReader } from './history';

@@ -115,3 +115,16 @@ test('a consumer and a sender whose broker has fallen silent close', async () =>
   broker.freeze();
   await Promise.all([consumer.close(), sender.close()]);
 }, 9000);
+
+test('of several brokers it takes one that it can reach, and says of each why it cannot, without credentials', async () => {
+  const nobody = (port: number) => `amqp://me:hunter2@127.0.0.1:${port}${new URL(broker.url).pathname}`;
+  const lost = keepConnected({ url: `${nobody(2)}, ${nobody(1)}`, name: 'link-test', log, setup: async () => {} });
+  await until(() => String(lost.state()).includes('ECONNREFUSED'));
+  expect(lost.state()).toMatch(/^127\.0\.0\.1:1: .*ECONNREFUSED.*; 127\.0\.0\.1:2: .*ECONNREFUSED/);
+  expect(lost.state()).not.toContain('hunter2');
+  await lost.close();
+  const urls = [nobody(1), broker.url, nobody(2)].join(',');
+  const found = keepConnected({ url: urls, name: 'link-test', log, setup: async () => {} });
+  await until(() => found.state() === true);
+  await found.close();
+}, 9000);

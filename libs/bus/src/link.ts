@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ChannelModel } from 'amqplib';
-import { explainTls } from '@weir/service';
+import { brokersOf, explainTls } from '@weir/service';
 import type { Logger } from 'pino';
 import { MismatchError } from './mismatch';
 import { withTimeout } from './timeout';
@@ -16,6 +16,7 @@ export interface Link {
 }
 
 export interface LinkOptions {
+  /** AMQP URL; or several with commas between them, the brokers of one cluster, of which one is enough. */
   url: string;
   /** Shown in the broker's list of connections. */
   name: string;
@@ -44,11 +45,14 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
   const closing = new AbortController();
   let state: true | string = 'not connected yet';
   let failure: unknown;
+  const brokers = brokersOf(url);
+  /** The last that we were connected to: it may be going down, so that it is tried after all others. */
+  let last: string | undefined;
   let end: (reason: string) => void = () => {};
 
   const connected = (): void => {
     state = true;
-    log.info({ link: name }, 'connected to RabbitMQ');
+    log.info({ link: name, ...(brokers.length > 1 && last ? { broker: hostOf(last) } : {}) }, 'connected to RabbitMQ');
   };
   const gone = (error: unknown): void => {
     const reason = closing.signal.aborted ? 'closed' : explain(error);
@@ -61,7 +65,7 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
   /** Makes one connection and keeps it for as long as it lasts. */
   const attempt = async (): Promise<void> => {
     const socket = new AbortController();
-    const connection = await dial(socket);
+    const connection = await dialAny(socket);
     const ended = new Promise<string>((resolve) => {
       end = resolve;
       // Only `close` is certain: an operator's shutdown (320) emits no `error` (reference reliability A.3, L9).
@@ -82,12 +86,28 @@ export function keepConnected({ url, name, log, setup }: LinkOptions): Link {
     }
   };
 
+  /** One broker after the other, in random order so that the clients of a cluster spread over it. */
+  const dialAny = async (socket: AbortController): Promise<ChannelModel> => {
+    const reasons: string[] = [];
+    for (const broker of inRandomOrder(brokers, last)) {
+      try {
+        const connection = await dial(broker, socket);
+        last = broker;
+        return connection;
+      } catch (error) {
+        if (closing.signal.aborted || brokers.length === 1) throw error;
+        reasons.push(`${hostOf(broker)}: ${explain(error)}`);
+      }
+    }
+    throw new NoBrokerError(reasons.sort().join('; '));
+  };
+
   /** Connects; `socket` destroys the connection whatever its peer does, and so does closing the link meanwhile. */
-  const dial = async (socket: AbortController): Promise<ChannelModel> => {
+  const dial = async (broker: string, socket: AbortController): Promise<ChannelModel> => {
     const hangUp = () => socket.abort();
     closing.signal.addEventListener('abort', hangUp);
     try {
-      return await connect(withHeartbeat(url), {
+      return await connect(withHeartbeat(broker), {
         timeout: CONNECT_TIMEOUT_MS,
         noDelay: true,
         clientProperties: { connection_name: name },
@@ -131,6 +151,17 @@ export function delay(tries: number, failure?: unknown): number {
   return Math.ceil(Math.min(RETRY.maxMs, RETRY.initialMs * 2 ** Math.min(tries, 10)) * (0.1 + 0.9 * Math.random()));
 }
 
+/** None of several brokers could be reached; the message says why, of each. */
+class NoBrokerError extends Error {}
+
+function inRandomOrder(brokers: readonly string[], last: string | undefined): string[] {
+  const rank = new Map(brokers.map((broker) => [broker, broker === last ? 1 : Math.random()]));
+  return [...brokers].sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
+}
+
+/** What may be shown of a URL: no credentials. */
+const hostOf = (broker: string): string => new URL(broker).host;
+
 function withHeartbeat(url: string): string {
   const withIt = new URL(url);
   if (!withIt.searchParams.has('heartbeat')) withIt.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS));
@@ -139,6 +170,7 @@ function withHeartbeat(url: string): string {
 
 function explain(error: unknown): string {
   const { message, code } = error as Error & { code?: string };
+  if (error instanceof NoBrokerError) return message;
   const tls = explainTls(error);
   if (tls !== undefined) return `the broker cannot be trusted: ${tls}`;
   if (/ACCESS.REFUSED/i.test(message)) {

@@ -43,3 +43,31 @@ test('a dead letter whose queue somebody has deleted is not lost: the queue is m
   await parked(2);
   expect(await take()).toEqual(['event 2']);
 });
+
+test('a letter that is parked again knows how often it was replayed, and how it was given up before', async () => {
+  const tries = [{ reason: 'refused by the store', error: 'too old', time: '2026-11-01T00:00:00.000Z' }];
+  const headers = { 'weir-replays': 2, 'weir-tries': tries, 'weir-reason': 'of last time', 'x-other': 'a' };
+  await until(() => park(sender, { body: Buffer.from('again'), headers }, letter).then(() => true));
+  const found = await channel.get(queue, { noAck: true });
+  const kept = (found && (found.properties.headers as Record<string, unknown>)) || {};
+  expect(kept).toEqual({
+    'weir-worker': 'redis',
+    'weir-reason': 'invalid event',
+    'weir-error': 'is not JSON',
+    'weir-time': expect.stringMatching(/^\d{4}-/) as string,
+    'weir-replays': 2,
+    'weir-tries': tries,
+    'x-delivery-count': 0, // the broker's own, and new
+  });
+});
+
+test('what somebody has forged there is cut to what a replay would have written', async () => {
+  const long = 'x'.repeat(5000);
+  const headers = { 'weir-replays': 'often', 'weir-tries': [1, null, ...Array.from({ length: 11 }, () => ({ reason: long, error: long, time: 3, more: long }))] }; // prettier-ignore
+  await until(() => park(sender, { body: Buffer.from('forged'), headers }, letter).then(() => true));
+  const found = await channel.get(queue, { noAck: true });
+  const kept = (found && (found.properties.headers as Record<string, unknown>)) || {};
+  const cut = { reason: 'x'.repeat(200), error: 'x'.repeat(2000), time: '' };
+  expect(kept['weir-tries']).toEqual(Array.from({ length: 10 }, () => cut));
+  expect(kept).not.toHaveProperty('weir-replays');
+});

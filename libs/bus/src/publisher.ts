@@ -10,7 +10,7 @@ import { createWindow, type Window } from './publisher-window';
 import { openSpool, type Spool } from './spool';
 import { SpoolError, spoolErrorOf } from './spool-error';
 import { withTimeout } from './timeout';
-import { declareTopology, EXCHANGE } from './topology';
+import { declareOn, EXCHANGE, neededToPublish, WORKERS } from './topology';
 
 /** Where an event is safe: confirmed by the broker (every queue has it on disk), or in this process's spool. */
 export type Published = 'confirmed' | 'spooled';
@@ -38,7 +38,7 @@ export interface Publisher {
 }
 
 export interface PublisherOptions {
-  /** AMQP URL. */
+  /** AMQP URL, or several with commas between them. */
   url: string;
   /** Directory of the spool, this process's alone. */
   spoolDir: string;
@@ -122,11 +122,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
         refusedAt = -Infinity;
         drain.wakeNow();
       });
-      // A channel of its own: a refused declaration (406) must not take confirms with it (reference A.3, L14).
-      const declaring = await connection.createChannel();
-      declaring.on('error', () => {});
-      await declareTopology(declaring);
-      await declaring.close();
+      const unavailable = await declareOn(connection, WORKERS, neededToPublish);
+      if (unavailable.length > 0)
+        log.warn({ unavailable }, 'the broker cannot reach some queues: going on without them');
       const opened = await connection.createConfirmChannel();
       opened.on('error', (error: Error) => log.warn({ reason: error.message }, 'the publishing channel failed'));
       opened.on('close', () => {

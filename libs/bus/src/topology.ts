@@ -1,5 +1,6 @@
 import type { Channel, ChannelModel, Options } from 'amqplib';
 import { explainDeclaration } from './mismatch';
+import { whyUnavailable, type Unavailable } from './unavailable';
 
 /** The fanout exchange that every publisher knows, and the only thing of the bus that it knows. */
 export const EXCHANGE = 'weir.events';
@@ -135,13 +136,54 @@ export async function declareTopology(channel: Channel, workers: readonly string
   for (const declaration of declarations(workers)) await declare(channel, declaration);
 }
 
-/** {@link declareTopology} on a channel of its own: a refused declaration must not take anything else with it. */
-export async function declareOn(connection: ChannelModel, workers: readonly string[] = WORKERS): Promise<void> {
-  const channel = await connection.createChannel();
-  channel.on('error', () => {});
-  await declareTopology(channel, workers);
-  await channel.close();
+/**
+ * {@link declareTopology} on channels of its own: a refused declaration must not take anything else with it. Queues that
+ * the broker has and cannot reach now are left out, but for those that are needed.
+ *
+ * @returns those that were left out
+ * @throws as {@link declare} does
+ */
+export async function declareOn(
+  connection: ChannelModel,
+  workers: readonly string[] = WORKERS,
+  needed: (queue: string) => boolean = () => true,
+): Promise<Unavailable[]> {
+  const leftOut: Unavailable[] = [];
+  const left = declarations(workers);
+  while (left.length > 0) {
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    const closedBy = await declareUntilClosed(channel, left, needed);
+    if (closedBy) leftOut.push(closedBy);
+    else await channel.close();
+  }
+  return leftOut;
 }
+
+/** Takes one after the other from what is `left`; resolves with the one that has closed the channel. */
+async function declareUntilClosed(
+  channel: Channel,
+  left: Declaration[],
+  needed: (queue: string) => boolean,
+): Promise<Unavailable | undefined> {
+  for (let next = left.shift(); next; next = left.shift()) {
+    try {
+      await declare(channel, next);
+    } catch (error) {
+      const why = whyUnavailable(error);
+      if (why === undefined || next.kind === 'exchange' || needed(next.name)) throw error;
+      return { name: next.name, why };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * What a publisher cannot go without: past a queue that is not there an event is confirmed all the same, and a counter
+ * would miss it. The queues of optional workers may lose events; the history has a gap then, which the audit tells.
+ */
+export const neededToPublish = (queue: string): boolean =>
+  WORKERS.some((worker) => !isOptional(worker) && queueOf(worker) === queue);
 
 function queuesOf(worker: string): QueueDeclaration[] {
   const { singleActive, optional } = TRAITS[worker] ?? {};

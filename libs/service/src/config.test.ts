@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { amqpUrl, ConfigError, flag, integer, list, port, readConfig, text, variable } from './index';
+import { amqpUrl, brokersOf, ConfigError, flag, integer, list, port, readConfig, text, variable } from './index';
 
 const variables = {
   BUS_URL: variable(amqpUrl(), { description: 'the broker' }),
@@ -61,4 +61,28 @@ test('a URL without // is a mistake: what follows is no host', () => {
   expect(readConfig(variables, { BUS_URL: 'amqps://a:b%2F@[::1]:5671/v%2F' })).toMatchObject({
     BUS_URL: 'amqps://a:b%2F@[::1]:5671/v%2F',
   });
+});
+
+test('several brokers are several URLs, each of them looked at, and no password is repeated', () => {
+  const three = 'amqp://u:p,w@a:5672/v, amqps://u:hunter2@b,amqp://u:p@c:5673/v';
+  expect(brokersOf(three)).toEqual(['amqp://u:p,w@a:5672/v', 'amqps://u:hunter2@b', 'amqp://u:p@c:5673/v']);
+  const complaint = (value: string) => {
+    try {
+      return String(readConfig(variables, { BUS_URL: value }).BUS_URL);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(complaint('amqp://a,amqp://b:5673,amqps://c')).toBe('amqp://a,amqp://b:5673,amqps://c');
+  expect(complaint('amqp://u:hunter2@a:5672,amqp:u:hunter2@b,amqp://c:99999')).toBe(
+    'The configuration has 1 mistake:\n' +
+      '  BUS_URL: must be a URL such as amqp://user:password@host:5672; number 2 of 3 is not; ' +
+      'must be a URL such as amqp://user:password@host:5672; number 3 of 3 is not',
+  );
+  expect(complaint('amqp://u:hunter2@a,broker-b')).toMatch(
+    /BUS_URL: must be a URL such as amqp:.*, or several of them with commas between$/,
+  );
+  expect(complaint(three)).toBe(
+    'The configuration has 1 mistake:\n  BUS_URL: must name one virtual host, the same in every URL: several brokers are one cluster',
+  );
 });

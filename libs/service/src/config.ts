@@ -77,10 +77,27 @@ export const directory = () =>
     .refine((value) => !value.includes('\0'), 'must be a path');
 
 export const httpUrl = () => url(['http:', 'https:'], 'http://host:port');
-export const amqpUrl = () => url(['amqp:', 'amqps:'], 'amqp://user:password@host:5672');
+/** One broker, or several of one cluster with commas between them; {@link brokersOf} tells them apart. */
+export const amqpUrl = () => z.string().superRefine((value, context) => {
+  for (const message of mistakesInBrokers(brokersOf(value))) context.addIssue({ code: 'custom', message });
+}); // prettier-ignore
 export const redisUrl = () => url(['redis:', 'rediss:', 'unix:'], 'redis://:password@host:6379');
 export const mongodbUrl = () =>
   z.string().regex(/^mongodb(\+srv)?:\/\/[^\s/]+/, 'must be a URL such as mongodb://user:password@host:27017');
+
+/** The URLs in a value of {@link amqpUrl}. A comma may stand in a password too: only one before a scheme parts them. */
+export const brokersOf = (value: string): string[] => value.split(/,(?=\s*amqps?:)/).map((each) => each.trim());
+
+/** Names a broker by its place: in what is no URL, a host cannot be told from a password. */
+function mistakesInBrokers(brokers: readonly string[]): string[] {
+  const isBroker = (each: string) => isUrl(each, ['amqp:', 'amqps:']) && /^[^,]+$/.test(new URL(each).hostname);
+  const wrong = brokers.flatMap((each, at) => (isBroker(each) ? [] : [at + 1]));
+  const shape = 'must be a URL such as amqp://user:password@host:5672';
+  if (wrong.length > 0 && brokers.length === 1) return [`${shape}, or several of them with commas between`];
+  if (wrong.length > 0) return wrong.map((at) => `${shape}; number ${at} of ${brokers.length} is not`);
+  const vhosts = new Set(brokers.map((each) => new URL(each).pathname.replace(/^\/$/, '')));
+  return vhosts.size > 1 ? ['must name one virtual host, the same in every URL: several brokers are one cluster'] : [];
+}
 
 function url(protocols: string[], example: string) {
   return z.string().refine((value) => isUrl(value, protocols), `must be a URL such as ${example}`);

@@ -40,3 +40,13 @@ test('each check is a series of weir_ready, of one that fails too', async () => 
   broker = true;
   expect(await shown()).toContain('weir_ready{check="broker"} 1');
 });
+
+test('what an app can go without is told, and leaves it ready', async () => {
+  const health = createHealth();
+  const metrics = new Registry();
+  readyMetric(metrics, health.readiness);
+  health.check('disk', () => true);
+  health.tell('broker', () => 'not connected');
+  expect(await health.readiness()).toEqual({ ready: true, checks: { disk: true, broker: 'not connected' } });
+  expect(await metrics.metrics()).toContain('weir_ready{check="broker"} 0');
+});

@@ -6,6 +6,8 @@ export type Probe = () => true | string | Promise<true | string>;
 export interface Health {
   /** Adds a dependency to the readiness of this app. */
   check(name: string, probe: Probe): void;
+  /** Adds one that the app can go without: people are told of it, and it stays ready. */
+  tell(name: string, probe: Probe): void;
 }
 
 export interface Readiness {
@@ -18,9 +20,14 @@ const PROBE_TIMEOUT_MS = 2000;
 /** The checks of one app. A probe that throws or does not answer within 2 s counts as not ready. */
 export function createHealth(): Health & { readiness(): Promise<Readiness>; drain(): void } {
   const probes = new Map<string, Probe>();
+  const told = new Set<string>();
   let draining = false;
   return {
     check: (name, probe) => void probes.set(name, probe),
+    tell(name, probe) {
+      probes.set(name, probe);
+      told.add(name);
+    },
     drain() {
       draining = true;
     },
@@ -28,7 +35,7 @@ export function createHealth(): Health & { readiness(): Promise<Readiness>; drai
       const checks: Record<string, true | string> = {};
       await Promise.all([...probes].map(async ([name, probe]) => (checks[name] = await answer(probe))));
       if (draining) checks['lifecycle'] = 'shutting down';
-      return { ready: Object.values(checks).every((state) => state === true), checks };
+      return { ready: Object.entries(checks).every(([name, state]) => state === true || told.has(name)), checks };
     },
   };
 }
@@ -37,7 +44,7 @@ export function createHealth(): Health & { readiness(): Promise<Readiness>; drai
 export function readyMetric(registry: Registry, readiness: () => Promise<Readiness>): void {
   new Gauge({
     name: 'weir_ready',
-    help: 'Whether a readiness check of this app holds: 1 or 0',
+    help: 'Whether a check of this app, as /readyz names it, holds: 1 or 0',
     labelNames: ['check'],
     registers: [registry],
     async collect() {

@@ -1,5 +1,6 @@
 export {
   amqpUrl,
+  brokersOf,
   bytes,
   directory,
   flag,

@@ -46,12 +46,14 @@ export function createFindings(options: {
     const to = new Date().toISOString();
     const worker = workerOf(what);
     const gap = worker ? { from, to, fill: `weir replay ${worker} --from ${from} --to ${to}` } : { from, to };
-    log.error({ ...what, ...gap }, `declared again: ${consequence(what)}`);
+    const again = what.unavailable === undefined ? 'declared again' : 'there again';
+    log.error({ ...what, ...gap }, `${again}: ${consequence(what)}`);
   };
 
   const found = (all: readonly Missing[]): void => {
     for (const what of all) {
-      if (!missing.has(keyOf(what))) log.error({ ...what }, `the ${what.kind} ${what.name} is missing`);
+      const is = what.unavailable === undefined ? 'missing' : 'there, but the broker cannot reach it';
+      if (!missing.has(keyOf(what))) log.error({ ...what }, `the ${what.kind} ${what.name} is ${is}`);
       missing.set(keyOf(what), { what, foundAt: performance.now() });
       counted.topologyMissing.set({ kind: what.kind, name: what.name }, 1);
     }
@@ -59,6 +61,15 @@ export function createFindings(options: {
   const repaired = (all: readonly Missing[]): void => {
     counted.topologyRepairs.inc(all.length);
     all.forEach(sayRepaired);
+  };
+  /** What nobody had to declare: the node that has it is back. */
+  const sayReturned = (now: Look): void => {
+    for (const each of missing.values()) {
+      if (each.what.unavailable === undefined || now.missing.some((still) => keyOf(still) === keyOf(each.what)))
+        continue;
+      repaired([each.what]);
+      each.what = { kind: each.what.kind, name: each.what.name };
+    }
   };
   const forgetOld = (): void => {
     for (const [key, { what, foundAt }] of missing) {
@@ -73,6 +84,7 @@ export function createFindings(options: {
     repaired,
     looked(now) {
       look = now;
+      sayReturned(now);
       forgetOld();
       for (const [queue, { messages }] of now.depths) {
         if (queue !== own && messages === 0) deliveredUntil.set(queue, Date.now());

@@ -1,4 +1,4 @@
-import { park, type Sender } from '@weir/bus';
+import { park, type Parkable, type Sender } from '@weir/bus';
 import { backoff } from '@weir/service';
 import type { ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
@@ -63,9 +63,9 @@ export function createParking(options: {
   };
 
   const send = ({ message, reason, error }: Letter): Promise<void> => {
-    const { messageId, type } = message.properties as { messageId?: string; type?: string };
-    const basic = { ...(messageId ? { messageId } : {}), ...(type ? { type } : {}) };
-    return park(sender, { body: message.content, ...basic }, { worker, reason, error });
+    const { messageId, type, headers } = message.properties as Pick<Parkable, 'messageId' | 'type' | 'headers'>;
+    const came = { ...(messageId ? { messageId } : {}), ...(type ? { type } : {}), ...(headers ? { headers } : {}) };
+    return park(sender, { body: message.content, ...came }, { worker, reason, error });
   };
 
   const run = async (): Promise<void> => {

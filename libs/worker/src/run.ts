@@ -11,7 +11,8 @@ import type { WorkerDefinition } from './worker';
 /** The variables that every worker has beside those of its store. */
 export const workerVariables = {
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
-    description: 'RabbitMQ, user and password included.',
+    description:
+      'RabbitMQ, user and password included; of a cluster several URLs with commas between them, tried in random order.',
     example: 'amqp://weir:secret@rabbitmq:5672',
     secret: true,
   }),
@@ -74,8 +75,9 @@ export function startWorker<V extends Variables>(
       failed: store.failed('the store cannot be reached: trying again'),
     });
     store.works();
-    if (!stopped())
-      consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, handle });
+    if (stopped()) return;
+    const working = () => store.state() === true;
+    consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, handle, working });
   };
   const begun = begin().catch(() => {}); // only when stopped before the store was reached
 

@@ -116,6 +116,37 @@ const leftovers = async (): Promise<Buffer[]> => {
   return left;
 };
 
+test('a queue that the broker cannot reach is told of, and again when it is back, with what to replay', async () => {
+  const worker = start();
+  await flowing(worker);
+  const vhost = decodeURIComponent(new URL(url).pathname.slice(1));
+  const resource = `rabbit_misc:r(<<"${vhost}">>, queue, <<"${queueOf('influx')}">>)`;
+  // As RabbitMQ does it when the only node of a queue is down: it is in the table of queues that run no more.
+  await broker.evaluate(`mnesia:dirty_delete(rabbit_queue, ${resource}).`);
+  await until(async () => (await worker.readiness()).checks['topology'] !== true);
+  const series = `weir_topology_missing{kind="queue",name="${queueOf('influx')}"}`;
+  expect(await worker.metric(series)).toBe(1);
+  const { msg, unavailable } = worker.logged(`${queueOf('influx')} is there`) ?? {};
+  expect(msg).toBe('the queue weir.influx is there, but the broker cannot reach it');
+  expect(unavailable).toMatch(/^home node .* is down or inaccessible$/);
+  await publish(samplePull(1));
+  await until(() => worker.written.length === 1); // nobody else is held up
+  const another = start();
+  await until(async () => (await another.readiness()).checks['rabbitmq'] === true);
+  expect(await worker.metric('weir_topology_repairs_total')).toBe(0);
+
+  await broker.evaluate(
+    `[Q] = mnesia:dirty_read(rabbit_durable_queue, ${resource}), ok = mnesia:dirty_write(rabbit_queue, Q).`,
+  );
+  await until(() => worker.logged('there again') !== undefined);
+  expect(worker.logged('there again')).toMatchObject({
+    kind: 'queue', name: queueOf('influx'), fill: expect.stringMatching(/^weir replay influx --from .* --to /) as string,
+  }); // prettier-ignore
+  expect(await worker.metric('weir_topology_repairs_total')).toBe(1);
+  await until(async () => (await worker.readiness()).checks['topology'] === true);
+  expect(await worker.metric(series)).toBe(0);
+}, 60_000);
+
 describe('canaries', () => {
   test('come back through the fanout exchange and the queue, and are seen by no store and no count', async () => {
     const worker = start();

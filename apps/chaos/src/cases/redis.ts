@@ -3,13 +3,28 @@ import type { Case, World } from '../case';
 
 /** Redis is there and refuses, or is away for long: F34, F38 to F40. */
 
-/** Past the proxy, as an operator would. */
+/** Past the proxy, as an operator would. Redis is not asked whether it is ready: one that is busy would refuse that. */
 async function asOperator<T>(world: World, work: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(world.system.direct.redis);
+  const redis = new Redis(world.system.direct.redis, { enableReadyCheck: false });
   try {
     return await work(redis);
   } finally {
     redis.disconnect();
+  }
+}
+
+/** A script of somebody else runs and runs, until the redis-worker says so; it is ended whatever happens. */
+async function busy(world: World, redis: Redis): Promise<void> {
+  const threshold = (await redis.config('GET', 'busy-reply-threshold')) as [name: string, value: string];
+  await redis.config('SET', 'busy-reply-threshold', '200');
+  const endless = redis.eval('while true do end', 0).catch(() => {}); // killed
+  try {
+    await untilSaid(world, /BUSY|no answer/);
+  } finally {
+    // Until it is busy there is nothing that could be killed, and Redis says so.
+    await world.until('the script is killed', () => asOperator(world, (other) => other.script('KILL')));
+    await endless;
+    await redis.config('SET', 'busy-reply-threshold', threshold[1]);
   }
 }
 
@@ -76,13 +91,7 @@ export const redisCases: readonly Case[] = [
         await redis.replicaof('NO', 'ONE');
       });
       await world.app('redis-worker').ready();
-      await asOperator(world, async (redis) => {
-        await redis.config('SET', 'busy-reply-threshold', '200');
-        const endless = redis.eval('while true do end', 0).catch(() => {});
-        await untilSaid(world, /BUSY|no answer/);
-        await asOperator(world, (other) => other.script('KILL'));
-        await endless;
-      });
+      await asOperator(world, (redis) => busy(world, redis));
       await world.pause(1_000);
     },
   },

@@ -1,8 +1,8 @@
 import type { ChannelModel } from 'amqplib';
-import { declareTopology } from '@weir/bus';
+import { declareOn, neededToPublish, WORKERS } from '@weir/bus';
 import { Command } from 'commander';
 import { ask, canAsk } from '../ask';
-import { closeChannel, withBroker } from '../broker';
+import { withBroker } from '../broker';
 import { filterOf } from '../dead-letters/filter';
 import { headersBack, readLetter, restingQueueOf, UNROUTED_NAME, wayBackOf, type DeadLetter } from '../dead-letters/letter'; // prettier-ignore
 import { createSender, type Sender } from '../dead-letters/sender';
@@ -109,9 +109,10 @@ async function perform(
   }
   return withBroker(amqpUrl(io, options.amqp), async (publishing) => {
     const sender = await createSender(publishing);
-    let declared: Promise<void> | undefined;
+    let declared: Promise<unknown> | undefined;
     const complete = await pass(io, options, connection, atMost, async (letter, report, message) => {
-      if (letter.worker === UNROUTED_NAME) await (declared ??= declareAll(publishing));
+      // Without queues the events of `unrouted` would only come back to where they are.
+      if (letter.worker === UNROUTED_NAME) await (declared ??= declareOn(publishing, WORKERS, neededToPublish));
       const sent = await sender.send(wayBackOf(letter.worker), message, headersBack(message, letter));
       const goes = sent.done.then(async (confirmed) => {
         await report(letter, confirmed ? done : 'kept');
@@ -121,14 +122,6 @@ async function perform(
     });
     return tellFailure(io, sender) && complete;
   });
-}
-
-/** Without queues the events of `unrouted` would only come back to where they are. */
-async function declareAll(connection: ChannelModel): Promise<void> {
-  const channel = await connection.createChannel();
-  channel.on('error', () => {});
-  await declareTopology(channel);
-  await closeChannel(channel);
 }
 
 function tellFailure(io: Io, sender: Sender): boolean {

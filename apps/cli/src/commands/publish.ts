@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
 import { catalogue, checkEvent, createEvent, encodeEvent, limits, type WeirEvent } from '@weir/events';
-import { declareTopology, EXCHANGE } from '@weir/bus';
+import { declareOn, EXCHANGE, neededToPublish, WORKERS } from '@weir/bus';
 import type { ChannelModel } from 'amqplib';
 import { Command } from 'commander';
 import { replyText, shown, withBroker } from '../broker';
@@ -119,9 +119,7 @@ const CONFIRM_TIMEOUT_MS = 10_000;
 
 /** Declares the topology first, as every publisher does: without its queues a confirmed event would be nowhere. */
 async function confirmed(connection: ChannelModel, event: WeirEvent): Promise<void> {
-  const declaring = await connection.createChannel();
-  declaring.on('error', () => {});
-  await declareTopology(declaring);
+  await declareOn(connection, WORKERS, neededToPublish);
   const channel = await connection.createConfirmChannel();
   await new Promise<void>((resolve, reject) => {
     const late = setTimeout(

@@ -1,4 +1,4 @@
-import { declareTopology, topology, WORKERS } from '@weir/bus';
+import { declareOn, topology, WORKERS } from '@weir/bus';
 import type { ChannelModel } from 'amqplib';
 import { Command } from 'commander';
 import { replyText, withBroker } from '../broker';
@@ -14,8 +14,8 @@ interface Options {
 }
 
 const HELP = `
-States: ok, missing, different (there, but made with other arguments: delete it and let it be declared anew), denied
-(the user may not look), unseen (RabbitMQ shows no bindings over AMQP; every app makes its own sure whenever it
+States: ok, missing, different (there, but made with other arguments: delete it and let it be declared anew), unavailable
+(there, but the broker cannot reach it: the node that has it is down), denied (the user may not look), unseen (RabbitMQ shows no bindings over AMQP; every app makes its own sure whenever it
 connects, and so does --declare).
 
 Examples:
@@ -45,11 +45,8 @@ export function topologyCommand(io: Io, exit: (code: number) => void): Command {
 }
 
 async function declare(connection: ChannelModel, workers: readonly string[]): Promise<void> {
-  const channel = await connection.createChannel();
-  channel.on('error', () => {});
   try {
-    await declareTopology(channel, workers);
-    await channel.close();
+    await declareOn(connection, workers, () => false);
   } catch (error) {
     throw new CliError(`RabbitMQ refuses to declare the topology: ${replyText(error)}`);
   }
@@ -58,7 +55,7 @@ async function declare(connection: ChannelModel, workers: readonly string[]): Pr
 function tableOf(io: Io, items: readonly Found[]): string {
   const paint = colours(io);
   const colour: Record<State, (text: string) => string> = {
-    ok: paint.green, missing: paint.red, different: paint.red, denied: paint.yellow, unseen: paint.dim,
+    ok: paint.green, missing: paint.red, different: paint.red, unavailable: paint.red, denied: paint.yellow, unseen: paint.dim,
   }; // prettier-ignore
   const rows = items.map(({ what, name, state, ready, consumers, why }) => {
     const text = why === undefined ? state : `${state}: ${clean(why)}`;

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { brokersOf } from '@weir/service';
 import { dockerAnswers, startContainer } from './docker';
 import { startInfluxdb } from './influxdb';
 import { startMongodb } from './mongodb';
@@ -91,13 +92,19 @@ async function installFor(names: readonly ServerName[], options: InstallOptions)
 
 async function useUrl(name: ServerName, url: string): Promise<Server> {
   const { variable } = kinds[name];
-  const { host, hostname, port, protocol } = parse(variable, url);
-  if (protocol !== 'mongodb+srv:') {
-    await within(5_000, host, reach(hostname, Number(port) || defaultPort(name, protocol))).catch((error: Error) => {
-      throw new ServerError(`${variable} names a server at ${host} that cannot be reached (${error.message}).`);
+  const hosts = (name === 'rabbitmq' ? brokersOf(url) : [url]).map((each) => parse(variable, each));
+  const shown = hosts.map(({ host }) => host).join(', ');
+  if (hosts[0]?.protocol !== 'mongodb+srv:') {
+    const reached = hosts.map(({ hostname, port, protocol }) =>
+      reach(hostname, Number(port) || defaultPort(name, protocol)),
+    );
+    // Of several brokers one is enough.
+    const any = Promise.any(reached).catch(({ errors }: AggregateError) => Promise.reject(errors[0] as Error));
+    await within(5_000, shown, any).catch((error: Error) => {
+      throw new ServerError(`${variable} names a server at ${shown} that cannot be reached (${error.message}).`);
     });
   }
-  return { name, url, found: 'url', note: `${host}, from ${variable}`, pids: [], stop: async () => {} };
+  return { name, url, found: 'url', note: `${shown}, from ${variable}`, pids: [], stop: async () => {} };
 }
 
 function parse(variable: string, url: string): URL {
