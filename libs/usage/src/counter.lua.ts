@@ -9,29 +9,34 @@ export const HELD = 'WEIRHOLD';
 export const GONE = 'WEIRGONE';
 
 /**
- * Dedupe and all increments of a batch, in one atomic step.
+ * Dedupe, all increments and all distinct members of a batch, in one atomic step.
  *
  * Events that count alike are one group: how many of them are new is found out once, and each counter of the group
  * grows by that number. So the cost is per event, plus per distinct counter; not per event and counter.
  *
- * Everything is checked before anything is written: a script that fails half-way is not rolled back by Redis.
+ * Everything is checked before anything is written: a script that fails half-way is not rolled back by Redis. What may
+ * be written again without harm (names, members) is written before the identities, after which nothing comes again.
  */
 export const counterScript = `
 -- Counts one batch of events, each identity once.
 --
 -- KEYS     where the counting is guarded, the hold and the id of the store; then the sets of identities (one a day),
---          then the sorted sets of organizations (one a metric), then the counters
+--          the sorted sets of organizations (one a metric), the HyperLogLogs of what was left out (one a room), those of
+--          distinct members, the numbers of sets in each room, and the counters
 -- ARGV[1]  the layout, one flat array of numbers in msgpack:
 --            seconds that a set of identities is kept after its last new member
 --            seconds that counters and sorted sets are kept after they were made, 0 for ever
 --            number of sets of identities; number of sorted sets of organizations
+--            number of rooms; number of sets of distinct members; how many sets a room has place for
 --            for each sorted set: number of its names
+--            for each set of distinct members: the Unix time until which it is kept; its room, from 1, or 0 when it
+--              always has its place; its name; number of members; the members, each a position in ARGV
 --            for each set of identities: number of its groups; for each group:
 --              number of events; number of runs; for each run:
 --                by how much an event adds; number of counters; the counters, as positions from 1
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
 -- ARGV[3]  the id that the store must have; empty where the counting is not guarded
--- ARGV[4…] the names, one sorted set after the other
+-- ARGV[4…] the names, one sorted set after the other; then the names of sets and the members, in any order
 --
 -- Returns how many of the events were new. Fails with ${WRONG_KEY}, having written nothing, when a key is of another
 -- type, or a counter holds something else than a whole number of at most 18 digits; with ${HELD} while there is a
@@ -44,9 +49,12 @@ local function take()
   at = at + 1
   return layout[at]
 end
-local seconds, keep, sets, indexes = take(), take(), take(), take()
+local seconds, keep, sets, indexes, rooms, distincts, place = take(), take(), take(), take(), take(), take(), take()
 local guards = ARGV[3] == '' and 0 or 2
-local before = guards + sets + indexes
+local leftOut = guards + sets + indexes -- the keys before the first of its kind, as in what follows
+local distinct = leftOut + rooms
+local taken = distinct + distincts
+local before = taken + rooms
 
 local function refuse(key, found, wanted)
   return redis.error_reply('${WRONG_KEY} ' .. key .. ' holds ' .. found .. ', not ' .. wanted)
@@ -59,12 +67,26 @@ if guards > 0 then
   if found[1] then return redis.error_reply('${HELD} ' .. KEYS[1]) end
   if found[2] ~= ARGV[3] then return redis.error_reply('${GONE} ' .. KEYS[2]) end
 end
-for i = guards + 1, before do
+for i = guards + 1, leftOut do
   local wanted = i <= guards + sets and 'set' or 'zset'
   local found = call('TYPE', KEYS[i]).ok
   if found ~= wanted and found ~= 'none' then return refuse(KEYS[i], 'a ' .. found, 'a ' .. wanted) end
 end
-for from = before + 1, #KEYS, CHUNK do
+local absent = {}
+for i = leftOut + 1, taken do
+  local found = call('TYPE', KEYS[i]).ok
+  absent[i] = found == 'none'
+  if found == 'string' then
+    local judged = redis.pcall('PFADD', KEYS[i]) -- of nothing: changes nothing, and fails where it is none
+    if type(judged) == 'table' then
+      if not find(judged.err, 'WRONGTYPE', 1, true) then return judged end
+      return refuse(KEYS[i], 'text', 'a HyperLogLog')
+    end
+  elseif found ~= 'none' then
+    return refuse(KEYS[i], 'a ' .. found, 'a HyperLogLog')
+  end
+end
+for from = taken + 1, #KEYS, CHUNK do
   local to = math.min(from + CHUNK - 1, #KEYS)
   local values = call('MGET', unpack(KEYS, from, to))
   for i = from, to do
@@ -96,6 +118,34 @@ for index = 1, indexes do
     name, left = name + n, left - n
   end
   if keep > 0 then call('EXPIRE', key, keep, 'NX') end
+end
+
+-- Add the members to their sets; those that are in already change nothing
+
+-- Finds place in a room for a set that is new; where there is none its name is noted instead.
+local function enter(room, name, untilTime)
+  local number, others = KEYS[taken + room], KEYS[leftOut + room]
+  if tonumber(call('GET', number) or 0) < place then
+    call('INCRBY', number, 1)
+    call('EXPIREAT', number, untilTime)
+    return true
+  end
+  call('PFADD', others, ARGV[name])
+  call('EXPIREAT', others, untilTime)
+  return false
+end
+
+for set = distinct + 1, taken do
+  local key, untilTime, room, name, members = KEYS[set], take(), take(), take(), take()
+  if not absent[set] or room == 0 or enter(room, name, untilTime) then
+    for from = at + 1, at + members, CHUNK do
+      local values, to = {}, math.min(from + CHUNK - 1, at + members)
+      for i = from, to do values[i - from + 1] = ARGV[layout[i]] end
+      call('PFADD', key, unpack(values))
+    end
+    if absent[set] then call('EXPIREAT', key, untilTime) end
+  end
+  at = at + members
 end
 
 -- Find out what is new, remember it, and add it up
