@@ -1,7 +1,7 @@
 import { identityOf, utcDay, type WeirEvent } from '@weir/events';
 import { entry } from './entry';
 import { formatCounter } from './keys';
-import { createMemberCollector, type DistinctOptions, type MemberSet } from './members';
+import { createMemberCollector, type DistinctOptions, type MemberCollector } from './members';
 import type { Increment, Statistic } from './statistic';
 import { namespaceOf, organizationsKey, seenKey, type RoomKeys } from './store';
 
@@ -109,9 +109,10 @@ export function createPreparer({
         refused.push({ event, reason: `cannot be counted: ${(error as Error).message}` });
       }
     }
-    const sets = members?.sets() ?? [];
+    const collected = members?.collected() ?? { sets: [], texts: [] };
     const limits = { dedupeSeconds, keepSeconds, namesADay: distinct?.namesADay ?? 0 };
-    const call = groups.length + sets.length === 0 ? undefined : callOf(groups as PlannedGroup[], sets, limits);
+    const call =
+      groups.length + collected.sets.length === 0 ? undefined : callOf(groups as PlannedGroup[], collected, limits);
     for (const group of groups) group.identities = [];
     members?.clear();
     return { call, refused };
@@ -150,19 +151,19 @@ interface Limits {
 }
 
 /** Lays the groups and the sets of distinct members out as `counter.lua.ts` describes. */
-function callOf(groups: readonly PlannedGroup[], distinct: readonly MemberSet[], limits: Limits): ScriptCall {
+function callOf(groups: readonly PlannedGroup[], distinct: Collected, limits: Limits): ScriptCall {
   const sets = new Map<string, PlannedGroup[]>();
   const indexes = new Map<string, Set<string>>();
   for (const group of groups) {
     entry(sets, group.plan.seen, () => []).push(group);
     for (const { index, name } of group.plan.organizations) entry(indexes, index, () => new Set()).add(name);
   }
-  const texts = [...indexes.values()].flatMap((names) => [...names]);
-  const { rooms, layout: distinctLayout } = layOut(distinct, texts);
+  const names = [...indexes.values()].flatMap((own) => [...own]);
+  const { rooms, layout: distinctLayout, texts } = layOut(distinct, BEFORE_NAMES + names.length);
 
   const layout = [limits.dedupeSeconds, limits.keepSeconds, sets.size, indexes.size];
-  layout.push(rooms.length, distinct.length, limits.namesADay);
-  for (const names of indexes.values()) layout.push(names.size);
+  layout.push(rooms.length, distinct.sets.length, limits.namesADay);
+  for (const own of indexes.values()) layout.push(own.size);
   for (const number of distinctLayout) layout.push(number);
   const counters = new Map<string, number>();
   const identities: Buffer[] = [];
@@ -182,30 +183,34 @@ function callOf(groups: readonly PlannedGroup[], distinct: readonly MemberSet[],
       ...sets.keys(),
       ...indexes.keys(),
       ...rooms.map(({ leftOut }) => leftOut),
-      ...distinct.map(({ key }) => key),
+      ...distinct.sets.map(({ key }) => key),
       ...rooms.map(({ taken }) => taken),
       ...counters.keys(),
     ],
-    args: [packNumbers(layout), Buffer.concat(identities), '', ...texts],
+    args: [packNumbers(layout), Buffer.concat(identities), '', ...names, ...texts],
     events: identities.length,
   };
 }
 
-/** Arguments of the script before the first text. */
-const BEFORE_TEXTS = 3;
+type Collected = ReturnType<MemberCollector['collected']>;
 
-/** The part of the layout that is about distinct members; each name and member is added to the texts once. */
-function layOut(sets: readonly MemberSet[], texts: string[]): { rooms: RoomKeys[]; layout: number[] } {
+/** Arguments of the script before the first name. */
+const BEFORE_NAMES = 3;
+
+/**
+ * The part of the layout that is about distinct members, and the texts that it names: the members, then the names of
+ * sets in their rooms. `before` is the number of arguments before them.
+ */
+function layOut({ sets, texts: members }: Collected, before: number) {
   const rooms = new Map<string, { keys: RoomKeys; at: number }>();
-  const places = new Map<string, number>();
-  const placeOf = (text: string) => entry(places, text, () => BEFORE_TEXTS + texts.push(text));
+  const texts = [...members];
   const layout: number[] = [];
-  for (const { bounded, keptUntil, members } of sets) {
+  for (const { bounded, keptUntil, members: own } of sets) {
     const room = bounded && entry(rooms, bounded.room.taken, () => ({ keys: bounded.room, at: rooms.size + 1 }));
-    layout.push(keptUntil, room?.at ?? 0, bounded === undefined ? 0 : placeOf(bounded.name), members.size);
-    for (const member of members) layout.push(placeOf(member));
+    layout.push(keptUntil, room?.at ?? 0, bounded === undefined ? 0 : before + texts.push(bounded.name), own.size);
+    for (const place of own) layout.push(before + 1 + place);
   }
-  return { rooms: [...rooms.values()].map(({ keys }) => keys), layout };
+  return { rooms: [...rooms.values()].map(({ keys }) => keys), layout, texts };
 }
 
 /** An array of whole numbers in msgpack: array 32, with uint 32 for what fits it and float 64 for the rest. */

@@ -74,16 +74,11 @@ for i = guards + 1, leftOut do
 end
 local absent = {}
 for i = leftOut + 1, taken do
-  local found = call('TYPE', KEYS[i]).ok
-  absent[i] = found == 'none'
-  if found == 'string' then
-    local judged = redis.pcall('PFADD', KEYS[i]) -- of nothing: changes nothing, and fails where it is none
-    if type(judged) == 'table' then
-      if not find(judged.err, 'WRONGTYPE', 1, true) then return judged end
-      return refuse(KEYS[i], 'text', 'a HyperLogLog')
-    end
-  elseif found ~= 'none' then
-    return refuse(KEYS[i], 'a ' .. found, 'a HyperLogLog')
+  local begins = redis.pcall('GETRANGE', KEYS[i], 0, 3) -- all that it says is a string, and the one of no key is empty
+  if begins ~= 'HYLL' then
+    local found = call('TYPE', KEYS[i]).ok
+    if found ~= 'none' then return refuse(KEYS[i], found == 'string' and 'text' or 'a ' .. found, 'a HyperLogLog') end
+    absent[i] = true
   end
 end
 for from = taken + 1, #KEYS, CHUNK do
@@ -122,30 +117,39 @@ end
 
 -- Add the members to their sets; those that are in already change nothing
 
--- Finds place in a room for a set that is new; where there is none its name is noted instead.
-local function enter(room, name, untilTime)
-  local number, others = KEYS[taken + room], KEYS[leftOut + room]
-  if tonumber(call('GET', number) or 0) < place then
-    call('INCRBY', number, 1)
-    call('EXPIREAT', number, untilTime)
-    return true
+-- Adds texts of ARGV, whose positions stand in a table between two indexes.
+local function add(key, positions, first, last)
+  for from = first, last, CHUNK do
+    local values, to = {}, math.min(from + CHUNK - 1, last)
+    for i = from, to do values[i - from + 1] = ARGV[positions[i]] end
+    call('PFADD', key, unpack(values))
   end
-  call('PFADD', others, ARGV[name])
-  call('EXPIREAT', others, untilTime)
-  return false
 end
 
+local number, others, ends = {}, {}, {} -- of each room: how many sets it has; what there is no place for; its end
+for room = 1, rooms do
+  number[room], others[room] = tonumber(call('GET', KEYS[taken + room]) or 0), {}
+end
 for set = distinct + 1, taken do
-  local key, untilTime, room, name, members = KEYS[set], take(), take(), take(), take()
-  if not absent[set] or room == 0 or enter(room, name, untilTime) then
-    for from = at + 1, at + members, CHUNK do
-      local values, to = {}, math.min(from + CHUNK - 1, at + members)
-      for i = from, to do values[i - from + 1] = ARGV[layout[i]] end
-      call('PFADD', key, unpack(values))
+  local untilTime, room, name, members = take(), take(), take(), take()
+  ends[room] = untilTime
+  if absent[set] and room > 0 and number[room] >= place then
+    table.insert(others[room], name)
+  else
+    add(KEYS[set], layout, at + 1, at + members)
+    if absent[set] then
+      call('EXPIREAT', KEYS[set], untilTime)
+      if room > 0 then number[room] = call('INCRBY', KEYS[taken + room], 1) end
     end
-    if absent[set] then call('EXPIREAT', key, untilTime) end
   end
   at = at + members
+end
+for room = 1, rooms do
+  if number[room] > 0 then call('EXPIREAT', KEYS[taken + room], ends[room]) end
+  if #others[room] > 0 then
+    add(KEYS[leftOut + room], others[room], 1, #others[room])
+    call('EXPIREAT', KEYS[leftOut + room], ends[room])
+  end
 end
 
 -- Find out what is new, remember it, and add it up

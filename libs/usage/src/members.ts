@@ -1,7 +1,7 @@
 import { utcDay, type WeirEvent } from '@weir/events';
 import { entry } from './entry';
 import { formatCounter } from './keys';
-import type { DistinctSet, Statistic } from './statistic';
+import type { DistinctSet, Members, Statistic } from './statistic';
 import { distinctKey, keptUntil, roomKeys, type RoomKeys } from './store';
 
 /** Remembered sets, each of half a kilobyte; when there are more, all are forgotten and made again. */
@@ -22,7 +22,8 @@ export interface MemberSet {
   bounded?: { room: RoomKeys; name: string };
   /** Unix time, seconds. */
   keptUntil: number;
-  members: Set<string>;
+  /** Positions in the texts of the batch, from 0. */
+  members: Set<number>;
 }
 
 /** A member on its way into these sets. */
@@ -40,8 +41,8 @@ export interface MemberCollector {
    */
   plan(event: WeirEvent): readonly Planned[];
   collect(planned: readonly Planned[]): void;
-  /** The sets that anything was collected for. */
-  sets(): readonly MemberSet[];
+  /** The sets that anything was collected for, and the members that are in any of them, each once. */
+  collected(): { sets: readonly MemberSet[]; texts: readonly string[] };
   /** Begins the next batch. */
   clear(): void;
 }
@@ -59,42 +60,50 @@ export function createMemberCollector(
   const days = new Map<string, Map<readonly DistinctSet[], readonly MemberSet[]>>();
   const known = new Map<string, MemberSet>();
   let touched: MemberSet[] = [];
+  const places = new Map<string, number>();
 
   const setOf = (statistic: string, set: DistinctSet, day: string): MemberSet => {
     const key = distinctKey(prefix, statistic, set, day);
     return entry(known, key, () => {
-      const made = { key, keptUntil: keptUntil(day, keepDays), members: new Set<string>() };
+      const made = { key, keptUntil: keptUntil(day, keepDays), members: new Set<number>() };
       if (Object.keys(set.dimensions).length === 0) return made;
       const name = formatCounter(set.measure, set.dimensions, undefined);
       return { ...made, bounded: { room: roomKeys(prefix, statistic, set, day), name } };
     });
   };
 
-  const planOf = (statistic: Statistic, event: WeirEvent): Planned[] => {
-    const found = statistic.members?.(event) ?? [];
-    if (found.length === 0) return [];
+  const planOf = (statistic: string, found: readonly Members[], event: WeirEvent): Planned[] => {
     const day = utcDay(event);
     const ofDay = entry(days, day, () => new Map());
     return found.map(({ member, sets }) => ({
       member,
-      sets: entry(ofDay, sets, () => sets.map((set) => setOf(statistic.name, set, day))),
+      sets: entry(ofDay, sets, () => sets.map((set) => setOf(statistic, set, day))),
     }));
   };
 
   return {
-    plan: (event) => (having.length === 0 ? nothing : having.flatMap((statistic) => planOf(statistic, event))),
+    plan(event) {
+      let all = nothing;
+      for (const statistic of having) {
+        const found = statistic.members?.(event) ?? [];
+        if (found.length > 0) all = [...all, ...planOf(statistic.name, found, event)];
+      }
+      return all;
+    },
     collect(planned) {
       for (const { member, sets } of planned) {
+        const place = entry(places, member, () => places.size);
         for (const set of sets) {
           if (set.members.size === 0) touched.push(set);
-          set.members.add(member);
+          set.members.add(place);
         }
       }
     },
-    sets: () => touched,
+    collected: () => ({ sets: touched, texts: [...places.keys()] }),
     clear() {
       for (const set of touched) set.members.clear();
       touched = [];
+      places.clear();
       if (known.size < REMEMBERED) return;
       days.clear();
       known.clear();
