@@ -2,7 +2,7 @@ import { identityOf, utcDay, type WeirEvent } from '@weir/events';
 import { entry } from './entry';
 import { formatCounter } from './keys';
 import { createMemberCollector, type DistinctOptions, type MemberCollector } from './members';
-import type { Increment, Statistic } from './statistic';
+import { noIncrements, type Increment, type Statistic } from './statistic';
 import { namespaceOf, organizationsKey, seenKey, type RoomKeys } from './store';
 
 /** Remembered ways to keys, each of one or two kilobytes; when there are more, all are forgotten and made again. */
@@ -67,6 +67,7 @@ export function createPreparer({
   /** How distinct members are kept; where absent they are not looked at. */
   distinct?: DistinctOptions;
 }): (batch: readonly WeirEvent[]) => Prepared {
+  const counting = statistics.filter(({ increments }) => increments !== noIncrements);
   const members = distinct && createMemberCollector(statistics, prefix, distinct);
   const days = new Map<string, Group>();
   let remembered = 0;
@@ -75,9 +76,8 @@ export function createPreparer({
     return { next: new Map(), identities: [] };
   };
 
-  /** Adds the event to its group, and the group to those of the batch when it is the first. */
   const add = (event: WeirEvent, groups: Group[]): void => {
-    const lists = statistics.map((statistic) => {
+    const lists = counting.map((statistic) => {
       const list = statistic.increments(event);
       return list.length === 0 ? none : list;
     });
@@ -86,11 +86,12 @@ export function createPreparer({
     members?.collect(planned);
   };
 
+  /** Adds the event to its group, and the group to those of the batch when it is the first. */
   const addTo = (groups: Group[], lists: readonly (readonly Increment[])[], event: WeirEvent): void => {
     const day = utcDay(event);
     let group = entry(days, day, makeGroup);
     for (const list of lists) group = entry(group.next, list, makeGroup);
-    group.plan ??= planOf(statistics, lists, day, prefix);
+    group.plan ??= planOf(counting, lists, day, prefix);
     if (group.identities.length === 0) groups.push(group);
     group.identities.push(identityOf(event));
   };

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { createCounter, HeldError, type Counter } from './counter';
 import { takeHold } from './hold';
 import { startRecount } from './recount';
-import type { Statistic } from './statistic';
+import { noIncrements, type Statistic } from './statistic';
 import { statistics } from './statistics';
 import { createStoreId } from './store-id';
 
@@ -222,7 +222,7 @@ test('a statistic of members only adds them, and counts no event', async () => {
     name: 'visitors',
     summary: 'Who looked',
     description: 'Users that looked at anything.',
-    increments: () => [],
+    increments: noIncrements,
     members: ({ type, data }) =>
       type === 'io.weir.view' ? [{ member: String(data['who']), sets: [{ measure: 'users', dimensions: {} }] }] : [],
   };

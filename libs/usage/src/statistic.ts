@@ -61,3 +61,6 @@ export interface DistinctSet {
    */
   dimensions: Readonly<Record<string, string>>;
 }
+
+/** The increments of a statistic that has members only: the counter recognises it, and does not ask. */
+export const noIncrements: Statistic['increments'] = () => [];

@@ -1,6 +1,6 @@
 import { organizationOf, type WeirEvent } from '@weir/events';
 import { entry } from '../entry';
-import type { DistinctSet, Increment, Members, Statistic } from '../statistic';
+import { noIncrements, type DistinctSet, type Members, type Statistic } from '../statistic';
 
 /** Remembered combinations of organization and repository; when there are more, all are made again. */
 const REMEMBERED = 20_000;
@@ -14,7 +14,7 @@ export const sources: Statistic = {
     'sources of one day apart. That of the month (24 bits, shared by many addresses by design) is the same on all days ' +
     'of a month, so that the sources of several days are the union of their sets, not their sum. Pulls that do not say ' +
     'where they came from are not in it.',
-  increments: () => noIncrements,
+  increments: noIncrements,
   members,
 };
 
@@ -30,7 +30,6 @@ export type Named = { repository?: never; organization?: never } | { repository:
 export const COARSE_SPACE = 2 ** 24;
 const coarse = /^[0-9a-f]{6}$/;
 
-const noIncrements: readonly Increment[] = [];
 const none: readonly Members[] = [];
 
 interface Sets {
