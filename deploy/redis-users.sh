@@ -21,6 +21,6 @@ keys() {
 cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
-user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~') +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire
-user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~') +info +ping +get +mget +zrangebylex
+user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~') +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat
+user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~') +info +ping +get +mget +zrangebylex +pfcount
 USERS

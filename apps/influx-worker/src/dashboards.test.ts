@@ -141,6 +141,27 @@ describe('executed', () => {
     expect(await total('Anonymous pulls, A')).toEqual([10]);
     expect(await total('Anonymous pulls, A', { organization: ['example.com'] })).toEqual([]);
   });
+
+  test('what was pulled and by whom: downloads, kinds, places and patterns are told apart', async () => {
+    const dashboard = dashboards.get('usage.json') as Dashboard;
+    const organization = ['acme.example'];
+    const counts = async (where: string) => {
+      const query = queriesOf(dashboard).find((candidate) => candidate.where === where) as DashboardQuery;
+      const rows = await run(dashboard, query, { ...all, interval: '1d', variables: { organization } });
+      const sums = rows.map(({ tags, values }): [string, number] => [
+        Object.values(tags ?? {}).join(),
+        values.reduce((sum, [, value]) => sum + Number(value), 0),
+      ]);
+      return Object.fromEntries(sums);
+    };
+    expect(await counts('Downloads and invocations, A')).toEqual({ '': 4 });
+    expect(await counts('Downloads and invocations, B')).toEqual({ '': 3 });
+    expect(await counts('Pulls and downloads, B')).toEqual({ '': 3 });
+    expect(await counts('Pulls by kind, A')).toEqual({ image: 2, 'helm-chart': 1, artifact: 1 });
+    expect(await counts('Pulls by pattern, A')).toEqual({ development: 2, 'production-or-poller': 2 });
+    expect(await counts('Countries, A')).toEqual({ DE: 2, FR: 2 });
+    expect(await counts('Clouds, A')).toEqual({ aws: 2, gcp: 2 });
+  });
 });
 
 /** Every value that is no time and no name. */
@@ -173,6 +194,22 @@ function samples(): WeirEvent[] {
       fusion: n % 3 === 0,
       client,
     });
+  }
+  for (const [n, kind] of ['image', 'helm-chart', 'artifact', 'image'].entries()) {
+    const network = { name: 'Example, Inc.', asn: 64_500 + n, cloud: n % 2 ? 'aws' : 'gcp' };
+    const pattern = n % 2 ? 'development' : 'production-or-poller';
+    const user = { organization: 'acme.example' };
+    const data = {
+      repository: 'acme/app',
+      platform: 'linux/arm64',
+      user,
+      kind,
+      country: n % 2 ? 'DE' : 'FR',
+      network,
+      pattern,
+    };
+    add('io.weir.pull', data);
+    if (n < 3) add('io.weir.download', { ...data, pull: `pull ${n}`, layers: 2, bytes: 1000 });
   }
   for (const kind of ['build', 'mirror']) add(`io.weir.${kind}`, { repository: 'acme/app', platform: 'linux/amd64' });
   add('io.weir.health', { service: 'registry', healthy: false }, 'monitor');

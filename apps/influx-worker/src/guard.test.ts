@@ -47,3 +47,22 @@ test('beyond the limit of series an event keeps its closed tags only', () => {
     'pull,architecture=amd64,client=a',
   ]);
 });
+
+test('country and cloud yield before anything else does', () => {
+  const guard = createGuard({ valuesPerTag: 100, series: 5 });
+  const of = (organization: string, country: string): [TagName, string][] => [
+    ['cloud', 'aws'], ['country', country], ['organization', organization], ['pattern', 'development'],
+  ]; // prettier-ignore
+  const asked = [['a', 'DE'], ['a', 'FR'], ['a', 'IT'], ['a', 'ES'], ['a', 'PL'], ['b', 'PL'], ['c', 'DE'], ['a', 'FR']]; // prettier-ignore
+  const told = asked.map(([organization = '', country = '']) => guard.series(point(of(organization, country))));
+  expect(told).toEqual([
+    ...['DE', 'FR', 'IT', 'ES'].map(
+      (country) => `pull,cloud=aws,country=${country},organization=a,pattern=development`,
+    ),
+    'pull,cloud=other,country=other,organization=a,pattern=development',
+    'pull,cloud=other,country=other,organization=other,pattern=development',
+    'pull,cloud=other,country=other,organization=other,pattern=development',
+    'pull,cloud=aws,country=FR,organization=a,pattern=development',
+  ]);
+  expect(guard.counts().series).toBe(5);
+});

@@ -7,7 +7,10 @@ export const OVERFLOW = 'other';
 export interface GuardOptions {
   /** The most distinct values of any one tag, beside {@link OVERFLOW}. */
   valuesPerTag: number;
-  /** The most series (distinct sets of tags) in all; beyond, an event's open tags all become {@link OVERFLOW}. */
+  /**
+   * The most series (distinct sets of tags) in all; beyond, an event's open tags all become {@link OVERFLOW}. At four
+   * fifths of it country and cloud do, so that they do not take organizations and clients with them.
+   */
   series: number;
 }
 
@@ -47,19 +50,23 @@ export function createGuard({ valuesPerTag, series: seriesLimit }: GuardOptions)
     return value;
   };
 
+  const admitSeries = (text: string, limit: number): boolean => {
+    if (series.has(text)) return true;
+    if (series.size >= limit) return false;
+    series.add(text);
+    return true;
+  };
+
   return {
     series(point) {
       const admitted = point.tags.map(([tag, value]) => [tag, admit(tag, value)] as const);
       const text = seriesOf(point.measurement, admitted);
-      if (series.has(text)) return text;
-      if (series.size < seriesLimit) {
-        series.add(text);
+      if (admitSeries(text, admitted.some(([tag]) => PLACE.has(tag)) ? seriesLimit * PLACE_SHARE : seriesLimit)) {
         return text;
       }
-      return seriesOf(
-        point.measurement,
-        admitted.map(([tag, value]) => [tag, CLOSED.has(tag) ? value : OVERFLOW] as const),
-      );
+      const placeless = seriesWithout((tag) => PLACE.has(tag), point.measurement, admitted);
+      if (admitSeries(placeless, seriesLimit)) return placeless;
+      return seriesWithout((tag) => !CLOSED.has(tag), point.measurement, admitted);
     },
     remember(tag, values) {
       const set = valuesOf(tag);
@@ -76,4 +83,17 @@ export function createGuard({ valuesPerTag, series: seriesLimit }: GuardOptions)
 }
 
 /** Tags whose values come from short lists of our own: they cannot run away and stay what they are. */
-const CLOSED: ReadonlySet<TagName> = new Set<TagName>(['architecture', 'fusion', 'os', 'outcome']);
+const CLOSED: ReadonlySet<TagName> = new Set<TagName>(['architecture', 'fusion', 'os', 'outcome', 'pattern']);
+
+/** Tags that multiply the series of everything else and matter least: they yield first. */
+const PLACE: ReadonlySet<TagName> = new Set<TagName>(['country', 'cloud']);
+/** The share of all series that may tell places apart; the rest is kept for those that do not. */
+const PLACE_SHARE = 0.8;
+
+/** The series with these tags in one heap. */
+function seriesWithout(isOut: (tag: TagName) => boolean, measurement: string, tags: Point['tags']): string {
+  return seriesOf(
+    measurement,
+    tags.map(([tag, value]) => [tag, isOut(tag) ? OVERFLOW : value] as const),
+  );
+}

@@ -52,7 +52,9 @@ const variables = {
     description: 'The most distinct values of any one tag; further ones are counted as `other`.',
   }),
   INFLUX_SERIES: variable(integer(1, 10_000_000, 'series').default(100_000), {
-    description: 'The most series in all; beyond, the open tags of a new one become `other`.',
+    description:
+      'The most series in all; beyond, the open tags of a new one become `other`, and beyond four fifths of it its ' +
+      'country and cloud do.',
   }),
 } satisfies Variables;
 

@@ -29,6 +29,42 @@ test('a pull: few tags, everything unbounded in fields', () => {
   );
 });
 
+const asked = {
+  repository: 'charts/app',
+  kind: 'helm-chart',
+  artifactType: 'application/vnd.cncf.helm.config.v1+json',
+  source: { day: 'pseudonym-of-the-day', month: 'abc123' },
+  country: 'DE',
+  network: { name: 'Example, Inc.', asn: 64_500, cloud: 'aws' },
+  pattern: 'development',
+};
+
+test('who asked: small sets are tags, the name of the network is a field', () => {
+  expect(lineFor('io.weir.pull', asked)).toBe(
+    'pull,cloud=aws,country=DE,kind=helm-chart,pattern=development,source=weir/gateway ' +
+      `identity="${identity}",id="0193",repository="charts/app",` +
+      'artifactType="application/vnd.cncf.helm.config.v1+json",network="Example, Inc.",asn=64500 ',
+  );
+});
+
+test.each(['io.weir.pull', 'io.weir.download', 'com.example.other'])('no pseudonym of a source is in a point of %s', (type) => {
+  const line = lineFor(type, asked);
+  expect(line).toContain('source=weir/gateway');
+  for (const pseudonym of Object.values(asked.source)) expect(line).not.toContain(pseudonym);
+}); // prettier-ignore
+
+test('a country and a pattern that are none are left out, whatever type says so', () => {
+  expect(lineFor('com.example.other', { country: 'Germany', pattern: 'anything', network: null })).toBe(
+    `other,source=weir/gateway,type=com.example.other identity="${identity}",id="0193" `,
+  );
+});
+
+test('a download of a pull names it', () => {
+  expect(lineFor('io.weir.download', { repository: 'a', pull: '0192', layers: 3, bytes: 1000 })).toBe(
+    `download,source=weir/gateway identity="${identity}",id="0193",repository="a",pull="0192",bytes=1000,layers=3 `,
+  );
+});
+
 test('an anonymous pull of which little is known', () => {
   expect(lineFor('io.weir.pull', { repository: 'a' })).toBe(
     `pull,source=weir/gateway identity="${identity}",id="0193",repository="a" `,

@@ -21,7 +21,8 @@ export interface Point {
 
 /** All tags that Weir ever writes, sorted. What could take any number of values is a field instead (S39). */
 export const TAGS = [
-  'action', 'architecture', 'client', 'fusion', 'organization', 'os', 'outcome', 'service', 'source', 'state', 'type',
+  'action', 'architecture', 'client', 'cloud', 'country', 'fusion', 'kind', 'organization', 'os', 'outcome', 'pattern',
+  'service', 'source', 'state', 'type',
 ] as const; // prettier-ignore
 export type TagName = (typeof TAGS)[number];
 
@@ -91,6 +92,10 @@ export function tagValue(value: unknown): string | undefined {
 /** What nearly every tag is: printable ASCII without a backslash, and not too long. */
 const PLAIN = /^[!-[\]-~]{1,255}$/;
 
+/** Types that are not in the catalogue may have anything there. */
+const COUNTRY = /^[A-Z]{2}$/;
+const PATTERNS: ReadonlySet<string> = new Set(['production-or-poller', 'development', 'unknown']);
+
 function tagsOf(event: WeirEvent, platforms: readonly string[], unknown: boolean): Point['tags'] {
   const data = event.data;
   const tags: (readonly [TagName, string])[] = [];
@@ -100,10 +105,14 @@ function tagsOf(event: WeirEvent, platforms: readonly string[], unknown: boolean
   add('action', tagValue(data['action']));
   add('architecture', oneOf(architecturesOf(event)));
   add('client', tagValue((data['client'] as { name?: unknown } | null | undefined)?.name));
+  add('cloud', tagValue((data['network'] as { cloud?: unknown } | null | undefined)?.cloud));
+  add('country', COUNTRY.test(String(data['country'])) ? String(data['country']) : undefined);
   add('fusion', typeof data['fusion'] === 'boolean' ? String(data['fusion']) : undefined);
+  add('kind', tagValue(data['kind']));
   add('organization', tagValue(organizationOf(event)));
   add('os', oneOf(platforms.length > 1 ? [...new Set(platforms.map(osOf))] : platforms.map(osOf)));
   add('outcome', tagValue(data['outcome']));
+  add('pattern', PATTERNS.has(String(data['pattern'])) ? String(data['pattern']) : undefined);
   add('service', tagValue(data['service']));
   add('source', tagValue(event.source));
   add('state', tagValue(data['state']));
@@ -111,15 +120,20 @@ function tagsOf(event: WeirEvent, platforms: readonly string[], unknown: boolean
   return tags;
 }
 
-/** Fields and their types are fixed here, once for all kinds: no event can start a conflict of field types. */
+/**
+ * Fields and their types are fixed here, once for all kinds: no event can start a conflict of field types.
+ *
+ * `data.source`, the pseudonyms of who asked, is left out on purpose: points may be kept for years, and what one source
+ * did is nobody's chart (docs/uniques.md).
+ */
 function fieldsOf(event: WeirEvent, platforms: readonly string[], identity: string): Point['fields'] {
   const data = event.data;
+  const network = data['network'] as { name?: unknown; asn?: unknown } | null | undefined;
   const fields: (readonly [string, string | number | boolean])[] = [['identity', identity]];
   const text = (name: string, value: unknown) => {
     if (typeof value === 'string' && value !== '') fields.push([name, value.slice(0, FIELD_CHARACTERS)]);
   };
-  const number = (name: string) => {
-    const value = data[name];
+  const number = (name: string, value = data[name]) => {
     if (typeof value === 'number' && Number.isFinite(value)) fields.push([name, value]);
   };
   text('id', event.id);
@@ -128,9 +142,14 @@ function fieldsOf(event: WeirEvent, platforms: readonly string[], identity: stri
   text('digest', data['digest']);
   text('platforms', platforms.join(','));
   text('clientVersion', (data['client'] as { version?: unknown } | null | undefined)?.version);
+  text('artifactType', data['artifactType']);
+  text('pull', data['pull']);
   text('resource', data['resource']);
   text('entity', data['entityName']);
+  text('network', network?.name);
+  number('asn', network?.asn);
   number('bytes');
+  number('layers');
   number('durationMs');
   number('responseTimeMs');
   number('queueLength');

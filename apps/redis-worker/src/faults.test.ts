@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { createEvent, type WeirEvent } from '@weir/events';
 import { readConfig } from '@weir/service';
 import { startRedis, temporaryDirectory, until, type PrivateServer } from '@weir/testing';
@@ -8,6 +10,7 @@ import { Redis } from 'ioredis';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createDurability } from './durable';
+import { batchFrom, day } from './faults.test-support';
 import { redisWorker } from './redis';
 
 /** The faults of Redis, by their numbers in the reference (reliability A.9). */
@@ -277,6 +280,84 @@ test('F40: a counter of another type stops the batch with its name; the next bat
   await redis.del('pulls/d/2024-04-23');
   await worker.write(batch);
   expect(await redis.mget('pulls/d/2024-04-23', 'pulls/d/2024-04-24', 'pulls/d/2024-04-25')).toEqual(['1', '1', '1']);
+});
+
+describe('distinct sources, whatever ends in between', () => {
+  /** Of each organization below `end`: pulls counted, and sources in its own set. */
+  const found = async (end: number) => {
+    const pipeline = redis.pipeline();
+    for (let n = 0; n < end; n += 1) {
+      pipeline.get(`pulls/o/org${n}/d/${day}`).pfcount(`weir:distinct:sources:day/organization/org${n}/d/${day}`);
+    }
+    const answers = ((await pipeline.exec()) ?? []).map(([, answer]) => Number(answer ?? 0));
+    return Array.from({ length: end }, (_, n) => [answers[2 * n], answers[2 * n + 1]]);
+  };
+
+  test('a Redis that is killed has kept both the pull and its source, or neither', async () => {
+    let done = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const writing = (async () => {
+        for (;;) {
+          await worker.write(batchFrom(done));
+          done += 20;
+        }
+      })();
+      const ended = expect(writing).rejects.toThrow(/Redis at/);
+      const goal = done + 200;
+      await until(() => done >= goal);
+      await server.kill();
+      await ended;
+      await server.start();
+      await until(async () => (await redis.ping()) === 'PONG');
+      const kept = await found(done + 20);
+      expect(kept.slice(0, done).filter(([pulls, sources]) => pulls !== 1 || sources !== 1)).toEqual([]);
+      expect(kept.filter(([pulls, sources]) => pulls !== sources)).toEqual([]);
+    }
+  }, 60_000);
+
+  test('a worker that is killed and begins anew leaves each pull and each source once', async () => {
+    const program = `
+      const { readConfig } = require('@weir/service');
+      const { batchFrom } = require('./faults.test-support');
+      const { redisWorker } = require('./redis');
+      const context = { log: require('pino')({ level: 'silent' }), metrics: new (require('prom-client').Registry)() };
+      const worker = redisWorker.create(readConfig(redisWorker.variables, process.env), context);
+      (async () => {
+        await worker.connect();
+        for (let from = 0; ; from += 20) {
+          await worker.write(batchFrom(from));
+          process.stdout.write(from + '\\n');
+        }
+      })();`;
+    const source = join(__dirname, '../../../libs/testing/src/source.js');
+    let end = 0;
+    for (const batches of [3, 7, 12]) {
+      const child = spawn(process.execPath, ['--conditions=@weir/source', '--require', source, '--eval', program], {
+        cwd: __dirname,
+        env: { PATH: process.env['PATH'], REDIS_URL: server.url },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      for await (const line of createInterface({ input: child.stdout })) {
+        end = Number(line) + 20;
+        if (end >= batches * 20) child.kill('SIGKILL');
+      }
+    }
+    expect(end).toBeGreaterThanOrEqual(240);
+    // What was in its hands comes again, and everything else, too.
+    for (let from = 0; from < end + 20; from += 20) await worker.write(batchFrom(from));
+    expect((await found(end + 20)).filter(([pulls, sources]) => pulls !== 1 || sources !== 1)).toEqual([]);
+  }, 60_000);
+
+  test('a full Redis takes neither, and both once there is room; the same batch again changes nothing', async () => {
+    const batch = batchFrom(0);
+    await redis.config('SET', 'maxmemory', '1');
+    await expect(worker.write(batch)).rejects.toThrow(/OOM/);
+    expect(await redis.keys('weir:distinct*')).toEqual([]);
+    await redis.config('SET', 'maxmemory', '0');
+    await worker.write(batch);
+    await worker.write(batch);
+    expect(await found(20)).toEqual(batch.map(() => [1, 1]));
+  });
 });
 
 test('while somebody holds the counters nothing is counted, and everything once they are let go', async () => {

@@ -84,7 +84,7 @@ test('a process in another time zone counts on the UTC day of the event', async 
   const program = `
     const { redisWorker } = require('./redis');
     const { createEvent } = require('@weir/events');
-    const worker = redisWorker.create({ REDIS_URL: process.env.REDIS_URL, REDIS_PREFIX: '', DEDUPE_DAYS: 32 },
+    const worker = redisWorker.create({ REDIS_URL: process.env.REDIS_URL, REDIS_PREFIX: '', DEDUPE_DAYS: 32, UNIQUES_DAYS: 400, UNIQUES_NAMES: 9 },
       { log: require('pino')({ level: 'silent' }), metrics: new (require('prom-client').Registry)() });
     const pull = (time) => createEvent('io.weir.pull', { repository: 'a' }, { source: 'test', time: new Date(time) });
     (async () => {

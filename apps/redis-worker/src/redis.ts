@@ -22,6 +22,17 @@ const variables = {
       'How many days a counted event is remembered after the last new event of its day; the same event delivered ' +
       'again within that time is not counted again. Each remembered event takes about 72 bytes of Redis memory.',
   }),
+  UNIQUES_DAYS: variable(integer(1, 3650, 'days').default(400), {
+    description:
+      'How many days distinct sources are kept after their own day; of days that begin after it was changed. Set it ' +
+      'for stats too.',
+  }),
+  UNIQUES_NAMES: variable(integer(1, 1_000_000, 'names').default(1000), {
+    description:
+      'Of how many repositories, and of how many organizations, distinct sources are kept for each day, first come, ' +
+      'first served; the others are in the total and counted as left out. Each takes two HyperLogLogs: 0.6 KB for a ' +
+      'few sources, 24 KB for thousands.',
+  }),
 };
 
 /**
@@ -33,12 +44,19 @@ const variables = {
 export const redisWorker: WorkerDefinition<typeof variables> = {
   name: 'redis',
   variables,
-  create({ REDIS_URL, REDIS_PREFIX, DEDUPE_DAYS }, { log, metrics }) {
+  create({ REDIS_URL, REDIS_PREFIX, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES }, { log, metrics }) {
     const connection = openConnection({ url: REDIS_URL, log });
     const { redis } = connection;
     const dedupeSeconds = DEDUPE_DAYS * SECONDS_A_DAY;
     const store = createStoreId({ redis, prefix: REDIS_PREFIX });
-    const counter = createCounter({ redis, statistics, prefix: REDIS_PREFIX, dedupeSeconds, storeId: store.value });
+    const counter = createCounter({
+      redis,
+      statistics,
+      prefix: REDIS_PREFIX,
+      dedupeSeconds,
+      distinct: { keepDays: UNIQUES_DAYS, namesADay: UNIQUES_NAMES },
+      storeId: store.value,
+    });
     const durability = createDurability(redis);
     const told = usageMetrics(metrics);
 

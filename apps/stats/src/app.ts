@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { listen, type Config, type Context } from '@weir/service';
-import { createQueries } from '@weir/usage';
+import { createQueries, createUniques } from '@weir/usage';
 import type { variables } from './config';
 import { openRedis } from './redis';
 import { createRoutes } from './routes';
@@ -12,8 +12,10 @@ export async function start(config: Config<typeof variables>, context: Context):
   onStop('redis', () => redis.disconnect());
   health.check('redis', ready);
 
-  const queries = createQueries({ redis, prefix: config.REDIS_PREFIX });
-  const server = createServer(createRoutes({ queries, accounts: config.STATS_USERS, log }));
+  const prefix = config.REDIS_PREFIX;
+  const queries = createQueries({ redis, prefix });
+  const uniques = createUniques({ redis, prefix, keepDays: config.UNIQUES_DAYS });
+  const server = createServer(createRoutes({ queries, uniques, accounts: config.STATS_USERS, log }));
   server.headersTimeout = 10_000; // the default of a minute is too patient for requests that have no body
   server.requestTimeout = 15_000;
   const port = await listen(server, { host: context.host, port: config.STATS_PORT, variable: 'STATS_PORT' });

@@ -1,4 +1,4 @@
-import { list, port, redisUrl, text, variable } from '@weir/service';
+import { integer, list, port, redisUrl, text, variable } from '@weir/service';
 import type { Account } from './accounts';
 
 const account = /^([^:\s]+):([0-9a-fA-F]{64})$/;
@@ -38,5 +38,8 @@ export const variables = {
   REDIS_PREFIX: variable(text(64).default(''), {
     description: 'Stands in front of every key: the same as that of the redis-worker.',
     example: 'prod:',
+  }),
+  UNIQUES_DAYS: variable(integer(1, 3650, 'days').default(400), {
+    description: 'How many days distinct sources are kept: the same as that of the redis-worker.',
   }),
 };

@@ -7,7 +7,7 @@ const MAX_RECONNECT_MS = 2000;
 
 /**
  * A connection for reading, that comes back by itself. While it is away every question fails at once rather than wait.
- * The user needs `+get +mget +zrangebylex +ping +info` on the keys of the prefix.
+ * The user needs `+get +mget +zrangebylex +pfcount +ping +info` on the keys of the prefix.
  */
 export function openRedis({ url, log }: { url: string; log: Logger }): {
   redis: Redis;

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createEvent, type WeirEvent } from '@weir/events';
 import { startRedis, temporaryDirectory, until, type PrivateServer } from '@weir/testing';
-import { createCounter, createQueries, METRICS, statistics } from '@weir/usage';
+import { createCounter, createQueries, createUniques, METRICS, statistics } from '@weir/usage';
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { openRedis } from './redis';
@@ -48,7 +48,12 @@ async function statsOf(events: readonly WeirEvent[]): Promise<void> {
   const counter = createCounter({ redis: writing, statistics, prefix, dedupeSeconds: 1000 });
   for (let from = 0; from < events.length; from += 5000) await counter.count(events.slice(from, from + 5000));
   const server = createServer(
-    createRoutes({ queries: createQueries({ redis: reading.redis, prefix }), accounts, log }),
+    createRoutes({
+      queries: createQueries({ redis: reading.redis, prefix }),
+      uniques: createUniques({ redis: reading.redis, prefix, keepDays: 400 }),
+      accounts,
+      log,
+    }),
   );
   servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');

@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { UsageQueries } from '@weir/usage';
+import type { UniqueSources, UsageQueries } from '@weir/usage';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
 import { mayRead, type Account } from './accounts';
 import { renderAnswer } from './answer';
 import { METRIC_OF_PATH, ParameterError, questionOf } from './question';
+import { createUniquesRoute } from './uniques';
 
 export interface RoutesOptions {
   queries: UsageQueries;
+  uniques: UniqueSources;
   accounts: readonly Account[];
   log: Logger;
 }
@@ -16,9 +18,9 @@ export interface RoutesOptions {
 /**
  * The peer's read API, `/v1alpha2/metrics/*` and `/v1alpha3/metrics/*`, for clients that exist already (reference
  * usage-metrics 1.6). Errors are its `{message}`. Who has no account learns nothing but that: 401 comes before 400
- * and 404.
+ * and 404. `/uniques` beside it is our own ({@link createUniquesRoute}).
  */
-export function createRoutes({ queries, accounts, log }: RoutesOptions): Express {
+export function createRoutes({ queries, uniques, accounts, log }: RoutesOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -39,6 +41,7 @@ export function createRoutes({ queries, accounts, log }: RoutesOptions): Express
         .all((_, response) => say(response.set('allow', 'GET, HEAD'), 405, 'only GET and HEAD are allowed here'));
     }
   }
+  app.use('/uniques', createUniquesRoute({ uniques, accounts, log }));
   app.use((_, response) => say(response, 404, 'Page Not Found'));
   app.use(failed(log));
   return app;

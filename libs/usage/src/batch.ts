@@ -1,8 +1,9 @@
 import { identityOf, utcDay, type WeirEvent } from '@weir/events';
 import { entry } from './entry';
 import { formatCounter } from './keys';
-import type { Increment, Statistic } from './statistic';
-import { namespaceOf, organizationsKey, seenKey } from './store';
+import { createMemberCollector, type DistinctOptions, type MemberCollector } from './members';
+import { noIncrements, type Increment, type Statistic } from './statistic';
+import { namespaceOf, organizationsKey, seenKey, type RoomKeys } from './store';
 
 /** Remembered ways to keys, each of one or two kilobytes; when there are more, all are forgotten and made again. */
 const REMEMBERED = 20_000;
@@ -11,7 +12,7 @@ const REMEMBERED = 20_000;
 export interface ScriptCall {
   keys: string[];
   args: (Buffer | string)[];
-  /** Events in it: those that any statistic counts. */
+  /** Events in it: those that any statistic counts by increments. */
   events: number;
 }
 
@@ -56,13 +57,18 @@ export function createPreparer({
   prefix,
   dedupeSeconds,
   keepSeconds = 0,
+  distinct,
 }: {
   statistics: readonly Statistic[];
   prefix: string;
   dedupeSeconds: number;
   /** How long counters are kept after they were made, seconds; 0 for ever. */
   keepSeconds?: number;
+  /** How distinct members are kept; where absent they are not looked at. */
+  distinct?: DistinctOptions;
 }): (batch: readonly WeirEvent[]) => Prepared {
+  const counting = statistics.filter(({ increments }) => increments !== noIncrements);
+  const members = distinct && createMemberCollector(statistics, prefix, distinct);
   const days = new Map<string, Group>();
   let remembered = 0;
   const makeGroup = (): Group => {
@@ -70,17 +76,22 @@ export function createPreparer({
     return { next: new Map(), identities: [] };
   };
 
-  /** Adds the event to its group, and the group to those of the batch when it is the first. */
   const add = (event: WeirEvent, groups: Group[]): void => {
-    const lists = statistics.map((statistic) => {
+    const lists = counting.map((statistic) => {
       const list = statistic.increments(event);
       return list.length === 0 ? none : list;
     });
-    if (lists.every((list) => list === none)) return;
+    const planned = members?.plan(event) ?? [];
+    if (lists.some((list) => list !== none)) addTo(groups, lists, event);
+    members?.collect(planned);
+  };
+
+  /** Adds the event to its group, and the group to those of the batch when it is the first. */
+  const addTo = (groups: Group[], lists: readonly (readonly Increment[])[], event: WeirEvent): void => {
     const day = utcDay(event);
     let group = entry(days, day, makeGroup);
     for (const list of lists) group = entry(group.next, list, makeGroup);
-    group.plan ??= planOf(statistics, lists, day, prefix);
+    group.plan ??= planOf(counting, lists, day, prefix);
     if (group.identities.length === 0) groups.push(group);
     group.identities.push(identityOf(event));
   };
@@ -99,8 +110,12 @@ export function createPreparer({
         refused.push({ event, reason: `cannot be counted: ${(error as Error).message}` });
       }
     }
-    const call = groups.length === 0 ? undefined : callOf(groups as PlannedGroup[], dedupeSeconds, keepSeconds);
+    const collected = members?.collected() ?? { sets: [], texts: [] };
+    const limits = { dedupeSeconds, keepSeconds, namesADay: distinct?.namesADay ?? 0 };
+    const call =
+      groups.length + collected.sets.length === 0 ? undefined : callOf(groups as PlannedGroup[], collected, limits);
     for (const group of groups) group.identities = [];
+    members?.clear();
     return { call, refused };
   };
 }
@@ -130,17 +145,27 @@ function planOf(
   return { seen: seenKey(prefix, day), runs, organizations: [...organizations.values()] };
 }
 
-/** Lays the groups out as `counter.lua.ts` describes. */
-function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number, keepSeconds: number): ScriptCall {
+interface Limits {
+  dedupeSeconds: number;
+  keepSeconds: number;
+  namesADay: number;
+}
+
+/** Lays the groups and the sets of distinct members out as `counter.lua.ts` describes. */
+function callOf(groups: readonly PlannedGroup[], distinct: Collected, limits: Limits): ScriptCall {
   const sets = new Map<string, PlannedGroup[]>();
   const indexes = new Map<string, Set<string>>();
   for (const group of groups) {
     entry(sets, group.plan.seen, () => []).push(group);
     for (const { index, name } of group.plan.organizations) entry(indexes, index, () => new Set()).add(name);
   }
+  const names = [...indexes.values()].flatMap((own) => [...own]);
+  const { rooms, layout: distinctLayout, texts } = layOut(distinct, BEFORE_NAMES + names.length);
 
-  const layout = [dedupeSeconds, keepSeconds, sets.size, indexes.size];
-  for (const names of indexes.values()) layout.push(names.size);
+  const layout = [limits.dedupeSeconds, limits.keepSeconds, sets.size, indexes.size];
+  layout.push(rooms.length, distinct.sets.length, limits.namesADay);
+  for (const own of indexes.values()) layout.push(own.size);
+  for (const number of distinctLayout) layout.push(number);
   const counters = new Map<string, number>();
   const identities: Buffer[] = [];
   for (const own of sets.values()) {
@@ -155,10 +180,38 @@ function callOf(groups: readonly PlannedGroup[], dedupeSeconds: number, keepSeco
     }
   }
   return {
-    keys: [...sets.keys(), ...indexes.keys(), ...counters.keys()],
-    args: [packNumbers(layout), Buffer.concat(identities), '', ...[...indexes.values()].flatMap((names) => [...names])],
+    keys: [
+      ...sets.keys(),
+      ...indexes.keys(),
+      ...rooms.map(({ leftOut }) => leftOut),
+      ...distinct.sets.map(({ key }) => key),
+      ...rooms.map(({ taken }) => taken),
+      ...counters.keys(),
+    ],
+    args: [packNumbers(layout), Buffer.concat(identities), '', ...names, ...texts],
     events: identities.length,
   };
+}
+
+type Collected = ReturnType<MemberCollector['collected']>;
+
+/** Arguments of the script before the first name. */
+const BEFORE_NAMES = 3;
+
+/**
+ * The part of the layout that is about distinct members, and the texts that it names: the members, then the names of
+ * sets in their rooms. `before` is the number of arguments before them.
+ */
+function layOut({ sets, texts: members }: Collected, before: number) {
+  const rooms = new Map<string, { keys: RoomKeys; at: number }>();
+  const texts = [...members];
+  const layout: number[] = [];
+  for (const { bounded, keptUntil, members: own } of sets) {
+    const room = bounded && entry(rooms, bounded.room.taken, () => ({ keys: bounded.room, at: rooms.size + 1 }));
+    layout.push(keptUntil, room?.at ?? 0, bounded === undefined ? 0 : before + texts.push(bounded.name), own.size);
+    for (const place of own) layout.push(before + 1 + place);
+  }
+  return { rooms: [...rooms.values()].map(({ keys }) => keys), layout, texts };
 }
 
 /** An array of whole numbers in msgpack: array 32, with uint 32 for what fits it and float 64 for the rest. */

@@ -9,29 +9,34 @@ export const HELD = 'WEIRHOLD';
 export const GONE = 'WEIRGONE';
 
 /**
- * Dedupe and all increments of a batch, in one atomic step.
+ * Dedupe, all increments and all distinct members of a batch, in one atomic step.
  *
  * Events that count alike are one group: how many of them are new is found out once, and each counter of the group
  * grows by that number. So the cost is per event, plus per distinct counter; not per event and counter.
  *
- * Everything is checked before anything is written: a script that fails half-way is not rolled back by Redis.
+ * Everything is checked before anything is written: a script that fails half-way is not rolled back by Redis. What may
+ * be written again without harm (names, members) is written before the identities, after which nothing comes again.
  */
 export const counterScript = `
 -- Counts one batch of events, each identity once.
 --
 -- KEYS     where the counting is guarded, the hold and the id of the store; then the sets of identities (one a day),
---          then the sorted sets of organizations (one a metric), then the counters
+--          the sorted sets of organizations (one a metric), the HyperLogLogs of what was left out (one a room), those of
+--          distinct members, the numbers of sets in each room, and the counters
 -- ARGV[1]  the layout, one flat array of numbers in msgpack:
 --            seconds that a set of identities is kept after its last new member
 --            seconds that counters and sorted sets are kept after they were made, 0 for ever
 --            number of sets of identities; number of sorted sets of organizations
+--            number of rooms; number of sets of distinct members; how many sets a room has place for
 --            for each sorted set: number of its names
+--            for each set of distinct members: the Unix time until which it is kept; its room, from 1, or 0 when it
+--              always has its place; its name; number of members; the members, each a position in ARGV
 --            for each set of identities: number of its groups; for each group:
 --              number of events; number of runs; for each run:
 --                by how much an event adds; number of counters; the counters, as positions from 1
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
 -- ARGV[3]  the id that the store must have; empty where the counting is not guarded
--- ARGV[4…] the names, one sorted set after the other
+-- ARGV[4…] the names, one sorted set after the other; then the names of sets and the members, in any order
 --
 -- Returns how many of the events were new. Fails with ${WRONG_KEY}, having written nothing, when a key is of another
 -- type, or a counter holds something else than a whole number of at most 18 digits; with ${HELD} while there is a
@@ -44,9 +49,12 @@ local function take()
   at = at + 1
   return layout[at]
 end
-local seconds, keep, sets, indexes = take(), take(), take(), take()
+local seconds, keep, sets, indexes, rooms, distincts, place = take(), take(), take(), take(), take(), take(), take()
 local guards = ARGV[3] == '' and 0 or 2
-local before = guards + sets + indexes
+local leftOut = guards + sets + indexes -- the keys before the first of its kind, as in what follows
+local distinct = leftOut + rooms
+local taken = distinct + distincts
+local before = taken + rooms
 
 local function refuse(key, found, wanted)
   return redis.error_reply('${WRONG_KEY} ' .. key .. ' holds ' .. found .. ', not ' .. wanted)
@@ -59,12 +67,21 @@ if guards > 0 then
   if found[1] then return redis.error_reply('${HELD} ' .. KEYS[1]) end
   if found[2] ~= ARGV[3] then return redis.error_reply('${GONE} ' .. KEYS[2]) end
 end
-for i = guards + 1, before do
+for i = guards + 1, leftOut do
   local wanted = i <= guards + sets and 'set' or 'zset'
   local found = call('TYPE', KEYS[i]).ok
   if found ~= wanted and found ~= 'none' then return refuse(KEYS[i], 'a ' .. found, 'a ' .. wanted) end
 end
-for from = before + 1, #KEYS, CHUNK do
+local absent = {}
+for i = leftOut + 1, taken do
+  local begins = redis.pcall('GETRANGE', KEYS[i], 0, 3) -- all that it says is a string, and the one of no key is empty
+  if begins ~= 'HYLL' then
+    local found = call('TYPE', KEYS[i]).ok
+    if found ~= 'none' then return refuse(KEYS[i], found == 'string' and 'text' or 'a ' .. found, 'a HyperLogLog') end
+    absent[i] = true
+  end
+end
+for from = taken + 1, #KEYS, CHUNK do
   local to = math.min(from + CHUNK - 1, #KEYS)
   local values = call('MGET', unpack(KEYS, from, to))
   for i = from, to do
@@ -96,6 +113,43 @@ for index = 1, indexes do
     name, left = name + n, left - n
   end
   if keep > 0 then call('EXPIRE', key, keep, 'NX') end
+end
+
+-- Add the members to their sets; those that are in already change nothing
+
+-- Adds texts of ARGV, whose positions stand in a table between two indexes.
+local function add(key, positions, first, last)
+  for from = first, last, CHUNK do
+    local values, to = {}, math.min(from + CHUNK - 1, last)
+    for i = from, to do values[i - from + 1] = ARGV[positions[i]] end
+    call('PFADD', key, unpack(values))
+  end
+end
+
+local number, others, ends = {}, {}, {} -- of each room: how many sets it has; what there is no place for; its end
+for room = 1, rooms do
+  number[room], others[room] = tonumber(call('GET', KEYS[taken + room]) or 0), {}
+end
+for set = distinct + 1, taken do
+  local untilTime, room, name, members = take(), take(), take(), take()
+  ends[room] = untilTime
+  if absent[set] and room > 0 and number[room] >= place then
+    table.insert(others[room], name)
+  else
+    add(KEYS[set], layout, at + 1, at + members)
+    if absent[set] then
+      call('EXPIREAT', KEYS[set], untilTime)
+      if room > 0 then number[room] = call('INCRBY', KEYS[taken + room], 1) end
+    end
+  end
+  at = at + members
+end
+for room = 1, rooms do
+  if number[room] > 0 then call('EXPIREAT', KEYS[taken + room], ends[room]) end
+  if #others[room] > 0 then
+    add(KEYS[leftOut + room], others[room], 1, #others[room])
+    call('EXPIREAT', KEYS[leftOut + room], ends[room])
+  end
 end
 
 -- Find out what is new, remember it, and add it up

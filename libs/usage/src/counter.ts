@@ -1,6 +1,7 @@
 import type { WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createPreparer, type ScriptCall, type Uncountable } from './batch';
+import type { DistinctOptions } from './members';
 import { counterScript, GONE, HELD, WRONG_KEY } from './counter.lua';
 import { runScript } from './script';
 import type { Statistic } from './statistic';
@@ -18,6 +19,8 @@ export interface CounterOptions {
   dedupeSeconds: number;
   /** How long counters are kept after they were made, in seconds; for ever when absent. */
   keepSeconds?: number;
+  /** How members are kept that are counted distinctly; where absent they are not looked at, as in a recount. */
+  distinct?: DistinctOptions;
   /**
    * The id that this Redis must have (`identifyStore`), asked for with every batch. With it nothing is counted while a
    * rebuild or a verification holds the counters, nor into a Redis that has come back without its data.
@@ -77,8 +80,8 @@ export function createCounter({ redis, storeId, ...options }: CounterOptions): C
 }
 
 function guarded({ keys, args, events }: ScriptCall, guards: readonly string[], id: string): ScriptCall {
-  const [layout = '', identities = '', , ...names] = args;
-  return { keys: [...guards, ...keys], args: [layout, identities, id, ...names], events };
+  const [layout = '', identities = '', , ...texts] = args;
+  return { keys: [...guards, ...keys], args: [layout, identities, id, ...texts], events };
 }
 
 async function run(redis: Redis, { keys, args }: ScriptCall): Promise<number> {

@@ -1,10 +1,11 @@
 export { formatCounter, formatKey, isCalendarDay, METRICS, parseKey } from './keys';
 export type { Metric, UsageKey } from './keys';
-export type { Increment, Statistic } from './statistic';
+export type { DistinctSet, Increment, Members, Statistic } from './statistic';
 export { statistics } from './statistics';
 export { createCounter, DataLostError, HeldError } from './counter';
 export type { Counted, Counter, CounterOptions } from './counter';
 export type { Uncountable } from './batch';
+export type { DistinctOptions } from './members';
 export { createStoreId } from './store-id';
 export type { StoreId } from './store-id';
 export { takeHold } from './hold';
@@ -19,3 +20,5 @@ export { keysBeginning, keysMatching } from './scan';
 export { storeKey } from './store';
 export { createQueries } from './queries';
 export type { OrganizationCounts, UsageAnswer, UsageQueries, UsageQuery } from './queries';
+export { createUniques, HLL_ERROR } from './uniques';
+export type { UniqueSources, UniquesAnswer, UniquesQuery } from './uniques';

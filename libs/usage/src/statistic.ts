@@ -24,6 +24,11 @@ export interface Statistic {
    * batch cheap: the counter then does the rest of the work once for all of them.
    */
   increments(event: WeirEvent): readonly Increment[];
+  /**
+   * What of the event is to be counted once however often it comes, where the statistic counts anything so; pure, as
+   * {@link increments} is. Throwing parks the event.
+   */
+  members?(event: WeirEvent): readonly Members[];
 }
 
 /** One step of one counter. */
@@ -37,3 +42,25 @@ export interface Increment {
   /** By how much: a whole number. */
   by: number;
 }
+
+/** Something that is counted once in each of these sets, however many events of a day bring it. */
+export interface Members {
+  /** What is counted: a pseudonym, a name. Never an address: it is not kept, but it goes to Redis as it is. */
+  member: string;
+  /** One and the same array for events that count alike is what makes it cheap, as with increments. */
+  sets: readonly DistinctSet[];
+}
+
+/** A set of distinct members: one for each UTC day of the events' own time, kept as a HyperLogLog. */
+export interface DistinctSet {
+  /** What the members are: `day`. */
+  measure: string;
+  /**
+   * Of what, as in {@link Increment}. How many different values get sets of their own each day is bounded
+   * (`UNIQUES_NAMES`); a set without dimensions always has its place.
+   */
+  dimensions: Readonly<Record<string, string>>;
+}
+
+/** The increments of a statistic that has members only: the counter recognises it, and does not ask. */
+export const noIncrements: Statistic['increments'] = () => [];

@@ -1,3 +1,6 @@
+import { formatCounter } from './keys';
+import type { DistinctSet } from './statistic';
+
 /**
  * Names of what Weir keeps beside the counters, all of it under `weir:`. `prefix` goes in front of every key, counters
  * too; `{weir}` with braces in it puts everything into one slot of a Redis Cluster.
@@ -32,3 +35,38 @@ export function recountsPrefix(prefix: string): string {
 export function namespaceOf({ name, bare }: { name: string; bare?: true }): string {
   return bare ? '' : `weir:${name}:`;
 }
+
+/** A set of distinct members, a HyperLogLog: `weir:distinct:<statistic>:<measure>[/<dimension>/<value>]…/d/<day>`. */
+export function distinctKey(
+  prefix: string,
+  statistic: string,
+  { measure, dimensions }: DistinctSet,
+  day: string,
+): string {
+  return `${prefix}weir:distinct:${statistic}:${formatCounter(measure, dimensions, day)}`;
+}
+
+/** Sets that differ in the values of their dimensions only share one room a day; these are the names of its two keys. */
+export interface RoomKeys {
+  /** How many sets there are. */
+  taken: string;
+  /** A HyperLogLog of those for which there was no room. */
+  leftOut: string;
+}
+
+export function roomKeys(
+  prefix: string,
+  statistic: string,
+  { measure, dimensions }: DistinctSet,
+  day: string,
+): RoomKeys {
+  const room = `${statistic}:${formatCounter(measure, { of: Object.keys(dimensions).join(' ') }, day)}`;
+  return { taken: `${prefix}weir:distinct-taken:${room}`, leftOut: `${prefix}weir:distinct-left-out:${room}` };
+}
+
+/** When what is kept for this many days after a UTC day goes: Unix time, seconds. */
+export function keptUntil(day: string, days: number): number {
+  return Date.parse(`${day}T00:00:00Z`) / 1000 + (1 + days) * SECONDS_A_DAY;
+}
+
+const SECONDS_A_DAY = 86_400;

@@ -29,6 +29,8 @@ any time it leaves either all as it was or all replaced. Days are UTC, both incl
 A day of which the history no longer has everything cannot be rebuilt: without --from and --to it is left as it is,
 with them it is refused. The redis-worker's REDIS_PREFIX and DEDUPE_DAYS must be set here too where they are set there.
 
+Distinct sources (docs/uniques.md) are left as they are; \`weir replay redis\` adds what is missing in them.
+
 Examples:
   weir rebuild --dry-run
   weir rebuild --from 2026-11-22 --to 2026-11-23

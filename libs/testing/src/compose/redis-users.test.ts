@@ -65,10 +65,19 @@ test('stats changes nothing', async () => {
     ['EVAL', 'return 1', '0'],
     ['ZADD', 'weir:organizations:pulls', '0', 'x'],
     ['EXPIRE', 'pulls/d/x', '1'],
+    ['SET', 'weir:distinct:sources:day/d/2026-11-23', 'x'],
+    ['PFADD', 'weir:distinct:sources:day/d/2026-11-23', 'x'],
   ] as const) {
     // prettier-ignore
     await expect(as('stats', name, ...args)).rejects.toThrow(/NOPERM/);
   }
+});
+
+test('the worker adds distinct members, stats asks how many there are', async () => {
+  const key = 'weir:distinct:sources:day/d/2026-11-23';
+  await as('redis-worker', 'EVAL', "return redis.call('PFADD', KEYS[1], 'a', 'b')", '1', key);
+  await as('redis-worker', 'EVAL', "return redis.call('EXPIREAT', KEYS[1], 9999999999)", '1', key);
+  expect(await as('stats', 'PFCOUNT', key)).toBe(2);
 });
 
 test('a script of the worker reaches no further than the worker', async () => {

@@ -1,0 +1,73 @@
+import { problem } from '@weir/service';
+import { HLL_ERROR, type UniqueSources, type UniquesAnswer, type UniquesQuery } from '@weir/usage';
+import { Router, type ErrorRequestHandler, type RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { mayRead, type Account } from './accounts';
+import { QuestionError, uniquesQuestionOf } from './uniques-question';
+
+export interface UniquesRouteOptions {
+  uniques: UniqueSources;
+  accounts: readonly Account[];
+  log: Logger;
+}
+
+/**
+ * `GET /uniques?from=YYYY-MM-DD&to=YYYY-MM-DD[&repository=][&organization=]`: how many different sources pulled
+ * (docs/uniques.md). Errors are problem documents (RFC 9457).
+ */
+export function createUniquesRoute({ uniques, accounts, log }: UniquesRouteOptions): Router {
+  const router = Router();
+  router.use(accountNeeded(accounts));
+  router
+    .route('/')
+    .get(async (request, response) => {
+      const query = uniquesQuestionOf(new URL(request.url, 'http://stats').searchParams);
+      const answer = await uniques.ask(query);
+      response.set('cache-control', 'no-store').json(bodyOf(query, answer));
+    })
+    .all((_, response) => {
+      const headers = { allow: 'GET, HEAD' };
+      problem(response, { status: 405, title: 'Method Not Allowed', detail: 'GET and HEAD are allowed here', headers });
+    });
+  router.use((_, response) => problem(response, { status: 404, title: 'Not Found' }));
+  router.use(failed(log));
+  return router;
+}
+
+function bodyOf({ days, repository, organization }: UniquesQuery, answer: UniquesAnswer) {
+  return {
+    from: days[0],
+    to: days.at(-1),
+    repository,
+    organization,
+    sources: answer.sources,
+    exact: false,
+    error: HLL_ERROR,
+    atMost: answer.atMost,
+    outsideRetention: answer.days.filter(({ sources }) => sources === undefined).length,
+    leftOut: answer.leftOut,
+    days: answer.days.map(({ day, sources }) => ({ day, sources: sources ?? null })),
+  };
+}
+
+function accountNeeded(accounts: readonly Account[]): RequestHandler {
+  return ({ headers: { authorization } }, response, next) => {
+    if (mayRead(authorization, accounts)) return next();
+    const headers = { 'www-authenticate': 'Basic realm="Wave Authentication"' };
+    problem(response, { status: 401, title: 'Unauthorized', headers });
+  };
+}
+
+function failed(log: Logger): ErrorRequestHandler {
+  // Express tells an error handler by its four parameters.
+  return (error: Error, request, response, _next) => {
+    if (error instanceof QuestionError) {
+      const detail = 'errors names each parameter, what is wrong with it and what is allowed.';
+      problem(response, { status: 400, title: 'Not a question that can be answered', detail, errors: error.errors });
+      return;
+    }
+    log.warn({ reason: error.message, path: request.path }, 'distinct sources could not be read');
+    const [title, detail] = ['Service Unavailable', 'The counters cannot be read at the moment; try again later.'];
+    problem(response, { status: 503, title, detail, headers: { 'retry-after': '5' } });
+  };
+}
