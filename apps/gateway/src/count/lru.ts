@@ -6,27 +6,41 @@ export interface Lru<Value> {
   readonly size: number;
 }
 
-/** Keeps at most `max` entries; with `ttlMs`, none for longer than that after it was set. */
-export function createLru<Value>(max: number, ttlMs = Infinity): Lru<Value> {
+/**
+ * Keeps entries that weigh at most `max` together, one each unless `weigh` says otherwise; with `ttlMs`, none for longer
+ * than that after it was set. What weighs more than `max` alone is not kept.
+ */
+export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: Value) => number = () => 1): Lru<Value> {
   // A Map iterates in the order of insertion: the first key is the one not used for longest.
   const entries = new Map<string, { value: Value; until: number }>();
+  let weight = 0;
+
+  function remove(key: string): void {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    entries.delete(key);
+    weight -= weigh(entry.value);
+  }
+
   return {
     get(key) {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
+      if (entry.until <= performance.now()) return void remove(key);
       entries.delete(key);
-      if (entry.until <= performance.now()) return undefined;
       entries.set(key, entry);
       return entry.value;
     },
     set(key, value) {
-      entries.delete(key);
+      remove(key);
       entries.set(key, { value, until: performance.now() + ttlMs });
-      if (entries.size > max) entries.delete(entries.keys().next().value ?? '');
+      weight += weigh(value);
+      for (const oldest of entries.keys()) {
+        if (weight <= max) break;
+        remove(oldest);
+      }
     },
-    delete(key) {
-      entries.delete(key);
-    },
+    delete: remove,
     get size() {
       return entries.size;
     },
