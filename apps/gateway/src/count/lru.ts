@@ -1,3 +1,5 @@
+import { createOrdered } from './ordered';
+
 /** A map of bounded size that forgets what was not used for longest. */
 export interface Lru<Value> {
   get(key: string): Value | undefined;
@@ -11,8 +13,7 @@ export interface Lru<Value> {
  * than that after it was set. What weighs more than `max` alone is not kept.
  */
 export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: Value) => number = () => 1): Lru<Value> {
-  // A Map iterates in the order of insertion: the first key is the one not used for longest.
-  const entries = new Map<string, { value: Value; until: number }>();
+  const entries = createOrdered<string, { value: Value; until: number }>();
   let weight = 0;
 
   function remove(key: string): void {
@@ -27,18 +28,14 @@ export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: V
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
       if (entry.until <= performance.now()) return void remove(key);
-      entries.delete(key);
-      entries.set(key, entry);
+      entries.put(key, entry);
       return entry.value;
     },
     set(key, value) {
       remove(key);
-      entries.set(key, { value, until: performance.now() + ttlMs });
+      entries.put(key, { value, until: performance.now() + ttlMs });
       weight += weigh(value);
-      for (const oldest of entries.keys()) {
-        if (weight <= max) break;
-        remove(oldest);
-      }
+      for (let oldest = entries.oldest(); weight > max && oldest; oldest = entries.oldest()) remove(oldest.key);
     },
     delete: remove,
     get size() {

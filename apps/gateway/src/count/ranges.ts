@@ -12,7 +12,7 @@ export function parseRange(header: string | undefined, size: number): Ranges {
   const whole: Ranges = [0, size];
   const set = /^bytes=(.+)$/i.exec(header?.trim() ?? '')?.[1];
   if (set === undefined) return whole;
-  let ranges: Ranges = [];
+  const asked: number[] = [];
   for (const spec of set.split(',')) {
     const found = /^[ \t]*(\d{0,15})-(\d{0,15})[ \t]*$/.exec(spec);
     const [, first = '', last = ''] = found ?? [];
@@ -20,12 +20,12 @@ export function parseRange(header: string | undefined, size: number): Ranges {
     if (first !== '' && last !== '' && Number(first) > Number(last)) return whole;
     const from = first === '' ? Math.max(size - Number(last), 0) : Number(first);
     const to = first === '' || last === '' ? size : Math.min(Number(last) + 1, size);
-    if (from < to) ranges = union(ranges, [from, to]);
+    if (from < to) asked.push(from, to);
   }
-  return ranges;
+  return union(asked, []);
 }
 
-/** What is in either. */
+/** What is in either. They need not be sorted. */
 export function union(a: Ranges, b: Ranges): Ranges {
   const sorted = [...pairs(a), ...pairs(b)].sort(([x], [y]) => x - y);
   const merged: number[] = [];

@@ -1,4 +1,5 @@
 import { createLru } from './lru';
+import { createOrdered } from './ordered';
 
 /**
  * What one client program does to get one image, from its first question to its last: docs/counting.md, "A visit".
@@ -70,7 +71,7 @@ interface Entry {
 
 export function createVisits(isChild: (index: string, digest: string) => boolean): Visits {
   // In the order of their last use.
-  const entries = new Map<string, Entry>();
+  const entries = createOrdered<string, Entry>();
   const pings = createLru<readonly number[]>(MAX_SOURCES, OPEN_MS);
   let size = 0;
   let incompleteUntil = 0;
@@ -78,16 +79,15 @@ export function createVisits(isChild: (index: string, digest: string) => boolean
   function entryOf({ from, at }: Step): Entry {
     const entry = entries.get(from) ?? { visits: [], incompleteUntil: 0 };
     keep(entry, (visit) => isOpen(visit, at));
-    entries.delete(from);
-    entries.set(from, entry);
+    entries.put(from, entry);
     makeRoom(at);
     return entry;
   }
 
   function makeRoom(at: number): void {
-    for (const [oldest, { visits }] of entries) {
-      if (size + entries.size <= MAX_KEPT) break;
-      entries.delete(oldest);
+    for (let last = entries.oldest(); last && size + entries.size > MAX_KEPT; last = entries.oldest()) {
+      const { visits } = last.value;
+      entries.delete(last.key);
       size -= visits.length;
       if (visits.some((lost) => isOpen(lost, at))) incompleteUntil = at + OPEN_MS;
     }

@@ -1,4 +1,5 @@
 import type { Clock } from './clock';
+import { createOrdered } from './ordered';
 
 /** Things that wait for something that may never come: each only so long, and only so many. */
 export interface Waiting<Value> {
@@ -19,24 +20,21 @@ export function createWaiting<Value>(options: {
   leave: (value: Value) => void;
 }): Waiting<Value> {
   const { clock, pauseMs, max, leave } = options;
-  // A Map iterates in the order of insertion, and all wait equally long: the first is always the next to leave.
-  const until = new Map<Value, number>();
+  // All wait equally long: the oldest is always the next to leave.
+  const until = createOrdered<Value, number>();
   let armed = false;
 
   function arm(): void {
-    const [next] = until.values();
+    const next = until.oldest();
     if (armed || next === undefined) return;
     armed = true;
-    clock.after(Math.max(next - clock.now(), 0), sweep);
+    clock.after(Math.max(next.value - clock.now(), 0), sweep);
   }
 
   function sweep(): void {
     armed = false;
     const now = clock.now();
-    for (const [value, time] of until) {
-      if (time > now) break;
-      part(value);
-    }
+    for (let next = until.oldest(); next !== undefined && next.value <= now; next = until.oldest()) part(next.key);
     arm();
   }
 
@@ -47,15 +45,14 @@ export function createWaiting<Value>(options: {
 
   return {
     hold(value) {
-      until.delete(value);
-      until.set(value, clock.now() + pauseMs);
-      const [longest] = until.keys();
-      if (until.size > max && longest !== undefined) part(longest);
+      until.put(value, clock.now() + pauseMs);
+      const longest = until.oldest();
+      if (until.size > max && longest !== undefined) part(longest.key);
       arm();
     },
     release: (value) => void until.delete(value),
     flush() {
-      for (const value of [...until.keys()]) part(value);
+      for (let next = until.oldest(); next !== undefined; next = until.oldest()) part(next.key);
     },
     get size() {
       return until.size;
