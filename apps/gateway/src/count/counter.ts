@@ -25,7 +25,7 @@ export interface Counter {
   state(): { visits: number; checks: number };
 }
 
-const MAX_CHECKS = 5_000;
+const MAX_CHECKS = 3_000;
 
 export function createCounter(options: {
   announcer: Announcer;

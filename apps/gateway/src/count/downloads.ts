@@ -38,7 +38,7 @@ interface Awaited {
 
 /** A client that has asked for no layer for this long has what it wanted. */
 export const QUIET_MS = 60_000;
-const MAX_AWAITED = 5_000;
+const MAX_AWAITED = 3_000;
 const MAX_OF_ONE = 500;
 /** Bounds of the ranges of one pull; a client that fetches in more pieces than that is not followed into the last. */
 const MAX_BOUNDS = 512;

@@ -19,10 +19,10 @@ import { readBody, type Upstream } from '../answer/upstream';
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MAX_CONFIG_BYTES = 2 * 1024 * 1024;
 /** Entries of each memory; an entry is a few hundred bytes. */
-const MAX_DIGESTS = 10_000;
+const MAX_DIGESTS = 5_000;
 /** Of all images that are remembered, and of all indexes. */
-const MAX_LAYERS = 50_000;
-const MAX_CHILDREN = 20_000;
+const MAX_LAYERS = 20_000;
+const MAX_CHILDREN = 10_000;
 const MISSING_TTL_MS = 10_000;
 
 /** Where something is to be learned from, and on whose behalf. */

@@ -9,7 +9,7 @@ export interface Tags {
 
 /** The steps of a pull follow each other within seconds; a slow client may take minutes. */
 const TTL_MS = 10 * 60_000;
-const MAX_SOURCES = 10_000;
+const MAX_SOURCES = 5_000;
 const TAGS_OF_ONE = 8;
 
 export function createTags(isChild: (index: string, digest: string) => boolean): Tags {

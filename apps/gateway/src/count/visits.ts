@@ -57,9 +57,9 @@ export const FOLLOW_MS = 5_000;
 /** A client that has not come further for this long will not. */
 const OPEN_MS = 60_000;
 /** Visits and entries together. */
-const MAX_KEPT = 40_000;
+const MAX_KEPT = 12_000;
 const MAX_OF_ONE = 1_000;
-const MAX_SOURCES = 5_000;
+const MAX_SOURCES = 2_000;
 const MAX_PINGS = 1_000;
 
 /** Visits of one source to one repository, the oldest first. */
