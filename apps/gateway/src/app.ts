@@ -6,7 +6,9 @@ import { createKnowledge } from './count/knowledge';
 import { createIdentity, type IdentityTools } from './identity/identity';
 import { createMetrics } from './metrics';
 import { createReadability } from './answer/readability';
-import { createRecorder, type Publishes, type Recorder } from './count/recorder';
+import type { Publishes } from './count/announcer';
+import { clock as realClock, type Clock } from './count/clock';
+import { createRecorder, type Recorder } from './count/recorder';
 import type { Rules } from './rules/rules';
 import { readRulesFile, singleUpstream } from './rules/rules-file';
 import { createAddressOf } from './source/client-address';
@@ -19,6 +21,7 @@ export type GatewayConfig = Config<typeof variables>;
 
 const ANSWER_GRACE_MS = 8_000;
 const EVENT_GRACE_MS = 3_000;
+const NOTHING = { answers: 0, visits: 0, checks: 0, downloads: 0 };
 
 /** Starts the gateway. It is up without a broker (events wait in the spool) and without its upstreams (502). */
 export async function start(config: GatewayConfig, context: Context): Promise<void> {
@@ -50,8 +53,9 @@ export async function startGateway(options: {
   rules: Rules;
   publisher: Publishes;
   context: Pick<Context, 'host' | 'log' | 'metrics' | 'onStop'>;
+  clock?: Clock;
 }): Promise<number> {
-  const { config, rules, publisher, context } = options;
+  const { config, rules, publisher, context, clock = realClock } = options;
   const { log, onStop } = context;
   const limits = {
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_MS,
@@ -63,7 +67,7 @@ export async function startGateway(options: {
   onStop('upstreams', () => Promise.all([...upstreams.values()].map((upstream) => upstream.close())));
 
   let recorder: Recorder | undefined;
-  const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
+  const metrics = createMetrics([context.metrics], () => recorder?.state() ?? NOTHING);
   const identity = openIdentity(rules, config, { metrics, log });
   onStop('identity', identity.close);
   const addressOf = createAddressOf(config.TRUSTED_PROXIES);
@@ -72,7 +76,7 @@ export async function startGateway(options: {
   const readability = createReadability();
   const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
-  const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, source }));
+  const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, clock, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
 
   const handler = createHandler({

@@ -8,10 +8,37 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { startGateway } from './app';
 import { variables } from './config';
-import type { Publishes } from './count/recorder';
+import type { Publishes } from './count/announcer';
+import type { Clock } from './count/clock';
+import { FOLLOW_MS } from './count/visits';
 import type { Rules } from './rules/rules';
 import { singleUpstream } from './rules/rules-file';
 import type { Mode } from './rules/rules';
+
+/** A clock that stands still until it is turned. */
+export function manualClock(): Clock & { pass(ms: number): void } {
+  let now = 0;
+  let pending: { at: number; what: () => void }[] = [];
+  return {
+    now: () => now,
+    after(ms, what) {
+      const entry = { at: now + ms, what };
+      pending.push(entry);
+      return () => void (pending = pending.filter((other) => other !== entry));
+    },
+    pass(ms) {
+      const end = now + ms;
+      for (;;) {
+        const [next] = pending.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+        if (next === undefined) break;
+        pending = pending.filter((other) => other !== next);
+        now = Math.max(now, next.at);
+        next.what();
+      }
+      now = end;
+    },
+  };
+}
 
 /** A publisher that only remembers: the double for tests of the gateway itself. The real one has its own tests. */
 export function publisherDouble(): Publishes & { events: WeirEvent[] } {
@@ -31,8 +58,13 @@ export interface TestGateway {
   /** `127.0.0.1:port`, as clients name it. */
   host: string;
   url: string;
-  /** Everything published so far, after all answered requests have been counted. */
-  events(): Promise<WeirEvent[]>;
+  /**
+   * Everything published so far, or all of these types, after all answered requests have been counted and a few seconds
+   * have passed in which a HEAD could have become the first step of a pull.
+   */
+  events(...types: string[]): Promise<WeirEvent[]>;
+  /** Counts all answered requests, then lets time pass for the counting. */
+  pass(ms: number): Promise<void>;
   metric(name: string, labels?: Record<string, string>): Promise<number>;
   /** All metrics, as they are scraped. */
   metricsText(): Promise<string>;
@@ -55,7 +87,14 @@ export async function startTestGateway(
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
   const releases: (() => unknown)[] = [];
   const onStop = (_: string, release: () => unknown) => void releases.push(release);
-  const port = await startGateway({ config, rules, publisher, context: { host: '127.0.0.1', log, metrics, onStop } });
+  const clock = manualClock();
+  const port = await startGateway({
+    config,
+    rules,
+    publisher,
+    clock,
+    context: { host: '127.0.0.1', log, metrics, onStop },
+  });
 
   const metric = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
     const values = (await metrics.getSingleMetric(name)?.get())?.values ?? [];
@@ -64,19 +103,29 @@ export async function startTestGateway(
     );
     return fitting.reduce((sum, { value }) => sum + value, 0);
   };
+  const counted = async (): Promise<void> => {
+    const deadline = Date.now() + 20_000;
+    while ((await metric('weir_gateway_waiting_answers')) > 0) {
+      if (Date.now() > deadline) throw new Error('answers still wait to be counted');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  const pass = async (ms: number): Promise<void> => {
+    await counted();
+    clock.pass(ms);
+    await counted();
+  };
   return {
     host: `127.0.0.1:${port}`,
     url: `http://127.0.0.1:${port}`,
     metric,
     metricsText: () => metrics.metrics(),
     logged: () => lines.join(''),
-    async events() {
-      const deadline = Date.now() + 20_000;
-      while ((await metric('weir_gateway_waiting_answers')) > 0) {
-        if (Date.now() > deadline) throw new Error('answers still wait to be counted');
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      return publisher.events ?? [];
+    pass,
+    async events(...types) {
+      await pass(FOLLOW_MS);
+      const events = publisher.events ?? [];
+      return types.length === 0 ? events : events.filter(({ type }) => types.includes(type));
     },
     async stop() {
       for (const release of releases.reverse()) await release();

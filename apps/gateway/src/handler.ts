@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { parseRegistryPath, type RegistryPath } from '@weir/registry';
 import { answerBlob } from './answer/blob';
 import type { Exchange, Gateway, How } from './answer/exchange';
-import { answerManifest } from './answer/manifest';
+import { answerManifest, visitOf } from './answer/manifest';
 import { passOn } from './answer/pass-on';
 import { refuse, upstreamRefusal, type Refusal } from './answer/refuse';
 import type { Rule } from './rules/rules';
@@ -76,16 +76,24 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
   try {
     switch (asked.kind) {
       // 7. /v2/ is passed on, so that a challenge reaches the client.
-      case 'base':
-        return await passOn(exchange, '/v2/');
+      case 'base': {
+        const status = await passOn(exchange, '/v2/');
+        gateway.recorder.pinged(gateway.sources.of(request), status);
+        return 'proxy';
+      }
       // 8. So are lists of tags and of referrers, their links kept on the gateway.
       case 'tags':
-        return await passOn(exchange, `/v2/${found.name}/tags/list`, asked.name);
-      case 'referrers':
-        return await passOn(exchange, `/v2/${found.name}/referrers/${asked.digest}`, asked.name);
+        await passOn(exchange, `/v2/${found.name}/tags/list`, asked.name);
+        return 'proxy';
+      case 'referrers': {
+        const status = await passOn(exchange, `/v2/${found.name}/referrers/${asked.digest}`, asked.name);
+        const { name, digest } = asked;
+        gateway.recorder.listed(visitOf(gateway, exchange, { name, reference: { digest } }), status);
+        return 'proxy';
+      }
       // 9. The bytes of blobs flow past the gateway.
       case 'blob':
-        return await answerBlob(gateway, exchange, asked.digest);
+        return await answerBlob(gateway, exchange, asked);
       // 10. to 12. Manifests are what is counted.
       case 'manifest':
         return await answerManifest(gateway, exchange, asked);

@@ -53,7 +53,7 @@ export async function pushImage(
     config: { mediaType: `${OCI}.config.v1+json`, ...configDescriptor },
     layers: [{ mediaType: `${OCI}.layer.v1.tar`, ...layerDescriptor }],
   });
-  const pushed = await pushManifest(registry, repository, { body, mediaType: `${OCI}.manifest.v1+json`, tag });
+  const pushed = await putManifest(registry, repository, { body, mediaType: `${OCI}.manifest.v1+json`, tag });
   return {
     ...pushed,
     platform,
@@ -62,19 +62,46 @@ export async function pushImage(
   };
 }
 
+/** A configuration or layer of any type. */
+interface Part {
+  mediaType: string;
+  content: string;
+}
+
+/** Pushes whatever the OCI image manifest is used for beside images: charts, artifacts, signatures. */
+export async function pushManifest(
+  registry: string,
+  repository: string,
+  what: { tag?: string; config: Part; layers: Part[]; artifactType?: string; subject?: object },
+): Promise<Pushed & { layers: { digest: string }[] }> {
+  const push = async ({ mediaType, content }: Part) => ({
+    mediaType,
+    ...(await pushBlob(registry, repository, Buffer.from(content))),
+  });
+  const { tag, artifactType, subject } = what;
+  const layers = await Promise.all(what.layers.map(push));
+  const mediaType = `${OCI}.manifest.v1+json`;
+  const body = json({ schemaVersion: 2, mediaType, artifactType, config: await push(what.config), layers, subject });
+  return { ...(await putManifest(registry, repository, { body, mediaType, tag })), layers };
+}
+
+/** An entry of an index that is pushed. */
+type Entry = Pushed & { platform: Platform; annotations?: Record<string, string> };
+
 /** Pushes an index over images that are already there. */
-export function pushIndex(registry: string, repository: string, images: PushedImage[], tag?: string): Promise<Pushed> {
-  const manifests = images.map(({ digest, mediaType, body, platform }) => ({
+export function pushIndex(registry: string, repository: string, images: Entry[], tag?: string): Promise<Pushed> {
+  const manifests = images.map(({ digest, mediaType, body, platform, annotations }) => ({
     mediaType,
     digest,
     size: body.length,
     platform,
+    ...(annotations === undefined ? {} : { annotations }),
   }));
   const mediaType = `${OCI}.index.v1+json`;
-  return pushManifest(registry, repository, { body: json({ schemaVersion: 2, mediaType, manifests }), mediaType, tag });
+  return putManifest(registry, repository, { body: json({ schemaVersion: 2, mediaType, manifests }), mediaType, tag });
 }
 
-async function pushManifest(
+async function putManifest(
   registry: string,
   repository: string,
   { body, mediaType, tag }: { body: Buffer; mediaType: string; tag?: string | undefined },

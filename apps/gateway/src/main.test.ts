@@ -50,6 +50,23 @@ describe('the process', () => {
     expect(await gateway.ended).toBe(0);
   });
 
+  test('a HEAD that may become more when SIGTERM comes is kept as a check, and a layer as a download', async () => {
+    const spool = join(directory.path, 'spool-of-waiting');
+    const gateway = start({ UPSTREAM: registry.url, SPOOL_DIR: spool, AMQP_URL: 'amqp://127.0.0.1:9' });
+    const url = `http://127.0.0.1:${await gateway.logged<number>('gateway listens', 'port')}`;
+    const headers = { accept: IMAGE, 'user-agent': 'skopeo/1.9.3' };
+    await ask(url, '/v2/team/app/manifests/v1', { headers });
+    await until(async () => (await contentOf(spool)).includes('io.weir.pull'));
+    const layer = `/v2/team/app/blobs/${image.layers[0]?.digest}`;
+    await ask(url, layer, { headers: { ...headers, range: 'bytes=0-9' } });
+    await ask(url, '/v2/team/app/manifests/v1', { method: 'HEAD', headers });
+
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.ended).toBe(0);
+    const kept = await contentOf(spool);
+    for (const type of ['io.weir.pull', 'io.weir.download', 'io.weir.check']) expect(kept).toContain(type);
+  });
+
   test('answers a pull all the same when its event is lost, counts the loss and is not ready', async () => {
     const file = join(directory.path, 'a-file');
     await writeFile(file, '');

@@ -1,10 +1,21 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { RecorderState } from './count/recorder';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** What the gateway tells of itself, `weir_gateway_*`. No image, client or organization is a label: they are unbounded. */
-export function createMetrics(registers: Registry[], state: () => { waiting: number }) {
+export function createMetrics(registers: Registry[], state: () => RecorderState) {
   const registry = { registers };
+  /** What is kept for later: each is bounded, and at its bound something is counted less precisely. */
+  const kept = (name: string, help: string, of: keyof RecorderState) =>
+    new Gauge({
+      name,
+      help,
+      collect() {
+        this.set(state()[of]);
+      },
+      ...registry,
+    });
   return {
     /** `answer`: how it was answered, `redirect`, `proxy`, `upstream-redirect` or `refuse`. */
     requests: new Counter({
@@ -57,13 +68,18 @@ export function createMetrics(registers: Registry[], state: () => { waiting: num
       help: 'Secrets for pseudonyms that are used by this gateway alone because Redis is away; 0 without REDIS_URL.',
       ...registry,
     }),
-    waiting: new Gauge({
-      name: 'weir_gateway_waiting_answers',
-      help: 'Answers whose event has not been handed to the publisher yet.',
-      collect() {
-        this.set(state().waiting);
-      },
+    repeated: new Counter({
+      name: 'weir_gateway_repeated_pulls_total',
+      help: 'Answers with an image that repeat a pull of the same client within seconds, so that they are not counted.',
       ...registry,
     }),
+    answers: kept(
+      'weir_gateway_waiting_answers',
+      'Answers whose event has not been handed to the publisher yet.',
+      'answers',
+    ),
+    visits: kept('weir_gateway_open_visits', 'Visits of clients to a repository that may go on.', 'visits'),
+    checks: kept('weir_gateway_waiting_checks', 'HEADs that may still become the first step of a pull.', 'checks'),
+    downloads: kept('weir_gateway_open_downloads', 'Pulls whose layers may still be fetched.', 'downloads'),
   };
 }

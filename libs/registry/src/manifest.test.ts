@@ -59,15 +59,22 @@ describe('manifests', () => {
     const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digest('c'), size: 100 };
     const layers = [1, 2, 3].map((n) => ({ digest: digest(String(n)), size: n * 1000 }));
     expect(readManifest(OCI, body({ config, layers }))).toEqual({
+      type: 'image',
       kind: 'image',
       bytes: 6100,
       config: { digest: digest('c'), size: 100 },
+      layers,
     });
   });
 
   test('a layer without a size makes the total unknown rather than wrong', () => {
     const config = { digest: digest('c'), size: 100 };
-    expect(readManifest(OCI, body({ config, layers: [{ digest: digest('1') }] }))).toEqual({ kind: 'image', config });
+    expect(readManifest(OCI, body({ config, layers: [{ digest: digest('1') }] }))).toEqual({
+      type: 'image',
+      kind: 'image',
+      config,
+      layers: [],
+    });
   });
 
   test('an index lists its children with the platforms it gives them; an attestation has none', () => {
@@ -78,7 +85,7 @@ describe('manifests', () => {
       { mediaType: OCI, digest: 'nonsense', size: 1 },
     ];
     expect(readManifest(INDEX, body({ manifests }))).toEqual({
-      kind: 'index',
+      type: 'index',
       children: [
         { digest: digest('1'), mediaType: OCI, platform: { os: 'linux', architecture: 'amd64' } },
         { digest: digest('2'), mediaType: OCI, platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } },
@@ -89,8 +96,11 @@ describe('manifests', () => {
 
   test('schema 1 names its architecture in the manifest', () => {
     const type = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
-    expect(readManifest(type, body({ architecture: 'amd64', fsLayers: [] }))).toEqual({
+    const fsLayers = [{ blobSum: digest('1') }, { blobSum: digest('1') }, { blobSum: 'nonsense' }];
+    expect(readManifest(type, body({ architecture: 'amd64', fsLayers }))).toEqual({
+      type: 'image',
       kind: 'image',
+      layers: [{ digest: digest('1') }],
       platform: { os: 'linux', architecture: 'amd64' },
     });
   });
@@ -104,8 +114,15 @@ describe('manifests', () => {
   });
 
   test('a hostile manifest costs its fields, not the reader', () => {
-    expect(readManifest(OCI, body({ config: { digest: 1 }, layers: 'x' }))).toEqual({ kind: 'image' });
-    expect(readManifest(INDEX, body({ manifests: { length: 1e9 } }))).toEqual({ kind: 'index', children: [] });
+    expect(readManifest(OCI, body({ config: { digest: 1 }, layers: 'x' }))).toEqual({
+      type: 'image',
+      kind: 'image',
+      layers: [],
+    });
+    expect(readManifest(INDEX, body({ manifests: { length: 1e9 } }))).toEqual({
+      type: 'index',
+      children: [],
+    });
     const many = Array.from({ length: 1500 }, () => ({ digest: digest('1'), size: 1 }));
     expect(readManifest(INDEX, body({ manifests: many }))).toMatchObject({ children: { length: 1000 } });
   });

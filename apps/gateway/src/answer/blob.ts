@@ -1,9 +1,12 @@
-import { parseClient, redirectCapability } from '@weir/registry';
+import { parseClient, redirectCapability, type RegistryPath } from '@weir/registry';
 import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
 import { clientHeaders, redirect } from './pass-on';
 import { relay } from './relay';
 import { redirectOf } from './upstream';
+import type { Recorder } from '../count/recorder';
+
+type AskedBlob = Extract<RegistryPath, { kind: 'blob' }>;
 
 /**
  * A blob: its bytes go from where they are to the client without passing the gateway, wherever that can be.
@@ -12,12 +15,13 @@ import { redirectOf } from './upstream';
  * 2. For others the upstream is asked; where it redirects (to its object storage), so does the gateway.
  * 3. What is left is streamed, as fast as the client reads.
  */
-export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: string): Promise<How> {
+export async function answerBlob(gateway: Gateway, exchange: Exchange, asked: AskedBlob): Promise<How> {
   const { method, request, response, query, upstream, name, signal } = exchange;
-  const path = `/v2/${name}/blobs/${digest}`;
+  const path = `/v2/${name}/blobs/${asked.digest}`;
 
   if (upstream.publicUrl !== undefined && canFetchItself(gateway, exchange)) {
     redirect(exchange, `${upstream.publicUrl}${path}${query}`);
+    fetching(gateway, exchange, asked)?.('all');
     return 'redirect';
   }
 
@@ -27,12 +31,30 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: s
   if (elsewhere !== undefined) {
     await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});
     redirect(exchange, asItCame(answer.headers.location) ?? elsewhere.href, answer.status);
+    fetching(gateway, exchange, asked)?.('all');
     return 'upstream-redirect';
   }
-  await relay(answer, response, clientHeaders(exchange, answer), (chunk) =>
-    gateway.metrics.blobBytes.inc(chunk.length),
-  );
+  const isWhole = answer.status === 200;
+  const sent = isWhole || answer.status === 206 ? fetching(gateway, exchange, asked, isWhole) : undefined;
+  let bytes = 0;
+  await relay(answer, response, clientHeaders(exchange, answer), (chunk) => {
+    bytes += chunk.length;
+    gateway.metrics.blobBytes.inc(chunk.length);
+  });
+  sent?.(bytes);
   return 'proxy';
+}
+
+/** Tells the recorder that the client gets this blob: all of it, or the range that it asks for. */
+function fetching(
+  { recorder, sources }: Gateway,
+  { method, request }: Exchange,
+  { name, digest }: AskedBlob,
+  isWhole = false,
+): ReturnType<Recorder['fetching']> | undefined {
+  if (method !== 'GET') return undefined;
+  const range = isWhole ? undefined : request.headers.range;
+  return recorder.fetching({ from: sources.of(request), repository: name, digest, range });
 }
 
 /** Will the client get the blob from the upstream on its own? */

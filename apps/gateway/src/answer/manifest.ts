@@ -3,7 +3,8 @@ import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
 import { MAX_MANIFEST_BYTES } from '../count/knowledge';
 import { clientHeaders, redirect } from './pass-on';
-import { answeredBy, type Visit } from '../count/recorder';
+import { answeredBy } from '../count/asking';
+import type { ManifestRequest } from '../count/request';
 import { createCollector, relay } from './relay';
 
 type AskedManifest = Extract<RegistryPath, { kind: 'manifest' }>;
@@ -36,7 +37,7 @@ export async function answerManifest(gateway: Gateway, exchange: Exchange, asked
   return 'redirect';
 }
 
-function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, visit: Visit): boolean {
+function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, visit: ManifestRequest): boolean {
   const { method, rule, upstream, name } = exchange;
   if (rule.mode === 'proxy' || upstream.publicUrl === undefined) return false;
   // A HEAD has no bytes to save: asking once for both of us is cheaper than asking twice.
@@ -48,7 +49,7 @@ function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, vis
   return recorder.hasRoom();
 }
 
-async function proxy(gateway: Gateway, exchange: Exchange, visit: Visit, path: string): Promise<How> {
+async function proxy(gateway: Gateway, exchange: Exchange, visit: ManifestRequest, path: string): Promise<How> {
   const { method, request, response, query, upstream, name, signal } = exchange;
   // Without compression, so that the manifest can be read on its way.
   const headers = requestHeaders(request.headers, ['accept-encoding']);
@@ -66,7 +67,12 @@ async function proxy(gateway: Gateway, exchange: Exchange, visit: Visit, path: s
   return 'proxy';
 }
 
-function visitOf({ identity, sources }: Gateway, exchange: Exchange, asked: AskedManifest): Visit {
+/** What counting has to know of a request for a manifest, or for the referrers of one. */
+export function visitOf(
+  { identity, sources }: Gateway,
+  exchange: Exchange,
+  asked: Pick<AskedManifest, 'name' | 'reference'>,
+): ManifestRequest {
   const { at, method, rule, upstream, name, request } = exchange;
   const { headers } = request;
   const reference = asked.reference.tag ?? asked.reference.digest;

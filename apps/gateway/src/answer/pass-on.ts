@@ -1,15 +1,18 @@
-import type { Exchange, How } from './exchange';
+import type { Exchange } from './exchange';
 import { relinked, requestHeaders, responseHeaders, type Headers } from './headers';
 import { relay } from './relay';
 import { UpstreamError, type Answer } from './upstream';
 
-/** Asks the upstream and streams its answer to the client; `Link` targets under the image stay on the gateway. */
-export async function passOn(exchange: Exchange, path: string, nameOfClient?: string): Promise<How> {
+/**
+ * Asks the upstream and streams its answer to the client; `Link` targets under the image stay on the gateway. Resolves
+ * with its status when the client has been sent all of it, else with undefined.
+ */
+export async function passOn(exchange: Exchange, path: string, nameOfClient?: string): Promise<number | undefined> {
   const { method, request, response, query, upstream, signal } = exchange;
   const headers = requestHeaders(request.headers);
   const answer = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
-  await relay(answer, response, clientHeaders(exchange, answer, nameOfClient));
-  return 'proxy';
+  const isWhole = await relay(answer, response, clientHeaders(exchange, answer, nameOfClient));
+  return isWhole ? answer.status : undefined;
 }
 
 /** The headers of an upstream's answer as the client of this gateway may take them. */

@@ -70,7 +70,7 @@ describe.each(modes)('content behind a login, in mode %s', (mode) => {
       source,
       `dir:${target}`,
     );
-    const events = await gateway.events();
+    const events = await gateway.events('io.weir.pull', 'io.weir.check');
     await gateway.stop();
     expect(events.map(({ type }) => type)).toEqual(['io.weir.pull']);
     expect(events[0]?.data).toMatchObject({

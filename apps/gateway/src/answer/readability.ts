@@ -13,7 +13,7 @@ export interface Readability {
   forget(upstream: string, name: string): void;
 }
 
-const MAX_REPOSITORIES = 20_000;
+const MAX_REPOSITORIES = 10_000;
 const TTL_MS = 10 * 60_000;
 
 export function createReadability(): Readability {

@@ -7,7 +7,9 @@ import {
   readImageConfig,
   readManifest,
   type ImageConfig,
+  type Layer,
   type Manifest,
+  type ManifestKind,
 } from '@weir/registry';
 import { createLru } from './lru';
 import type { Metrics } from '../metrics';
@@ -17,8 +19,10 @@ import { readBody, type Upstream } from '../answer/upstream';
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MAX_CONFIG_BYTES = 2 * 1024 * 1024;
 /** Entries of each memory; an entry is a few hundred bytes. */
-const MAX_DIGESTS = 20_000;
-const MAX_INDEXES = 2_000;
+const MAX_DIGESTS = 5_000;
+/** Of all images that are remembered, and of all indexes. */
+const MAX_LAYERS = 20_000;
+const MAX_CHILDREN = 10_000;
 const MISSING_TTL_MS = 10_000;
 
 /** Where something is to be learned from, and on whose behalf. */
@@ -43,6 +47,11 @@ export interface Seen {
 
 /** What is known of a pulled image; every field is absent where it could not be learned. */
 export interface Facts {
+  /** `list` is one of referrers. */
+  kind?: ManifestKind | 'list';
+  /** For all kinds but images: the media type that says what it is. */
+  artifactType?: string;
+  layers?: readonly Layer[];
   /** Bytes of configuration and layers. */
   bytes?: number;
   /** `linux/arm64/v8`. */
@@ -56,31 +65,35 @@ export interface Facts {
  */
 export interface Knowledge {
   /** Remembers the children of an index, so that the next pull of one of them has its platform. */
-  learnIndex(seen: Seen, from: Source): Promise<void>;
-  /** What is known of an image; asks the upstream for manifest and configuration where they were never seen. */
-  learnImage(seen: Seen, from: Source): Promise<Facts>;
+  learnIndex(seen: Seen, from: Source | undefined): Promise<void>;
+  /**
+   * What is known of an image. Asks the upstream for manifest and configuration where they were never seen; without a
+   * `from` nobody is asked.
+   */
+  learnImage(seen: Seen, from: Source | undefined): Promise<Facts>;
   /** What is known without asking anybody. */
   recall(digest: string | undefined): Facts;
   /** Is this image one of the index's, as far as the index is known? */
   isChild(index: string, digest: string): boolean;
 }
 
-type Image = Extract<Manifest, { kind: 'image' }>;
+type Image = Extract<Manifest, { type: 'image' }>;
+type Index = Extract<Manifest, { type: 'index' }>;
 
 /** `labels` are the names of those that rules look at; no others are kept. */
 export function createKnowledge({ labels, metrics }: { labels: readonly string[]; metrics: Metrics }): Knowledge {
-  const images = createLru<Image>(MAX_DIGESTS);
+  const images = createLru<Image>(MAX_LAYERS, Infinity, (image) => 2 + image.layers.length);
   /** By the child's digest; no platform where the index says that there is none. */
-  const children = createLru<{ platform: string | undefined }>(MAX_DIGESTS);
-  const indexes = createLru<readonly string[]>(MAX_INDEXES);
+  const children = createLru<{ platform: string | undefined; attests: boolean }>(MAX_CHILDREN);
+  const indexes = createLru<readonly string[]>(MAX_CHILDREN, Infinity, (digests) => 1 + digests.length);
   const configs = createLru<ImageConfig>(MAX_DIGESTS);
   /** Configurations that could not be had a moment ago: the next pull of the same image does not ask again. */
   const missing = createLru<true>(MAX_DIGESTS, MISSING_TTL_MS);
   const once = createSingleFlight();
 
-  function rememberIndex(digest: string | undefined, manifest: Extract<Manifest, { kind: 'index' }>): void {
-    for (const { digest: child, platform } of manifest.children)
-      children.set(child, { platform: platform && formatPlatform(platform) });
+  function rememberIndex(digest: string | undefined, manifest: Index): void {
+    for (const { digest: child, platform, attests = false } of manifest.children)
+      children.set(child, { platform: platform && formatPlatform(platform), attests });
     if (digest !== undefined)
       indexes.set(
         digest,
@@ -88,9 +101,10 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
       );
   }
 
-  async function manifestOf(seen: Seen, from: Source): Promise<Manifest | undefined> {
+  async function manifestOf(seen: Seen, from: Source | undefined): Promise<Manifest | undefined> {
     const { digest, contentType } = seen;
-    const body = seen.body ?? (digest === undefined ? undefined : await fetchManifest(digest, seen, from));
+    const askable = digest !== undefined && from !== undefined;
+    const body = seen.body ?? (askable ? await fetchManifest(digest, seen, from) : undefined);
     if (body === undefined) {
       metrics.unlearned.inc({ what: 'manifest' });
       return undefined;
@@ -98,7 +112,7 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
     const manifest = readManifest(contentType, body);
     // Only what a digest really names is kept under it. Schema 1 is signed inside its body: its digest is of less.
     if (digest === undefined || !isNamedBy(digest, body)) return manifest;
-    if (manifest?.kind === 'image') images.set(digest, manifest);
+    if (manifest?.type === 'image') images.set(digest, manifest);
     return manifest;
   }
 
@@ -107,11 +121,11 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
     return once(digest, () => fetchBody(from, `manifests/${digest}`, accept, MAX_MANIFEST_BYTES));
   }
 
-  async function configOf(image: Image, from: Source): Promise<ImageConfig | undefined> {
-    const { config } = image;
-    if (config === undefined || config.size > MAX_CONFIG_BYTES || missing.get(config.digest)) return undefined;
+  async function configOf({ config, kind }: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
+    // Only that of an image has a platform.
+    if (config === undefined || kind !== 'image' || config.size > MAX_CONFIG_BYTES) return undefined;
     const known = configs.get(config.digest);
-    if (known) return known;
+    if (known !== undefined || from === undefined || missing.get(config.digest)) return known;
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
     const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
     if (read === undefined) {
@@ -130,34 +144,42 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
   function recall(digest: string | undefined): Facts {
     const child = digest === undefined ? undefined : children.get(digest);
     const image = digest === undefined ? undefined : images.get(digest);
-    return facts(image, child?.platform, image?.config && configs.get(image.config.digest));
+    return facts(image, child, image?.config && configs.get(image.config.digest));
   }
 
   return {
     async learnIndex(seen, from) {
       if (seen.digest !== undefined && indexes.get(seen.digest)) return;
       const manifest = isIndex(seen.contentType) ? await manifestOf(seen, from) : undefined;
-      if (manifest?.kind === 'index') rememberIndex(seen.digest, manifest);
+      if (manifest?.type === 'index') rememberIndex(seen.digest, manifest);
     },
     async learnImage(seen, from) {
       if (!isImageManifest(seen.contentType)) return {};
       const known = seen.digest === undefined ? undefined : images.get(seen.digest);
       const image = known ?? (await manifestOf(seen, from));
-      if (image?.kind !== 'image') return recall(seen.digest);
+      if (image?.type !== 'image') return recall(seen.digest);
       const child = seen.digest === undefined ? undefined : children.get(seen.digest);
       // An index names a platform, or says that there is none; only without an index, or for labels, is it worth asking.
-      const config = child === undefined || from.labels ? await configOf(image, from) : undefined;
-      return facts(image, child?.platform, config);
+      const config = child === undefined || from?.labels ? await configOf(image, from) : undefined;
+      return facts(image, child, config);
     },
     recall,
     isChild: (index, digest) => indexes.get(index)?.includes(digest) ?? false,
   };
 }
 
-function facts(image: Image | undefined, fromIndex: string | undefined, config: ImageConfig | undefined): Facts {
+function facts(
+  image: Image | undefined,
+  child: { platform: string | undefined; attests: boolean } | undefined,
+  config: ImageConfig | undefined,
+): Facts {
   const own = config?.platform ?? image?.platform;
-  const platform = fromIndex ?? (own && formatPlatform(own));
+  const platform = child?.platform ?? (own && formatPlatform(own));
+  const kind = child?.attests ? 'attestation' : image?.kind;
   return {
+    ...(kind === undefined ? {} : { kind }),
+    ...(image?.artifactType === undefined ? {} : { artifactType: image.artifactType }),
+    ...(image === undefined ? {} : { layers: image.layers }),
     ...(image?.bytes === undefined ? {} : { bytes: image.bytes }),
     ...(platform === undefined ? {} : { platform }),
     ...(config === undefined ? {} : { labels: config.labels }),

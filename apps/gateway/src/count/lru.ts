@@ -1,3 +1,5 @@
+import { createOrdered } from './ordered';
+
 /** A map of bounded size that forgets what was not used for longest. */
 export interface Lru<Value> {
   get(key: string): Value | undefined;
@@ -6,27 +8,36 @@ export interface Lru<Value> {
   readonly size: number;
 }
 
-/** Keeps at most `max` entries; with `ttlMs`, none for longer than that after it was set. */
-export function createLru<Value>(max: number, ttlMs = Infinity): Lru<Value> {
-  // A Map iterates in the order of insertion: the first key is the one not used for longest.
-  const entries = new Map<string, { value: Value; until: number }>();
+/**
+ * Keeps entries that weigh at most `max` together, one each unless `weigh` says otherwise; with `ttlMs`, none for longer
+ * than that after it was set. What weighs more than `max` alone is not kept.
+ */
+export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: Value) => number = () => 1): Lru<Value> {
+  const entries = createOrdered<string, { value: Value; until: number }>();
+  let weight = 0;
+
+  function remove(key: string): void {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    entries.delete(key);
+    weight -= weigh(entry.value);
+  }
+
   return {
     get(key) {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
-      entries.delete(key);
-      if (entry.until <= performance.now()) return undefined;
-      entries.set(key, entry);
+      if (entry.until <= performance.now()) return void remove(key);
+      entries.put(key, entry);
       return entry.value;
     },
     set(key, value) {
-      entries.delete(key);
-      entries.set(key, { value, until: performance.now() + ttlMs });
-      if (entries.size > max) entries.delete(entries.keys().next().value ?? '');
+      remove(key);
+      entries.put(key, { value, until: performance.now() + ttlMs });
+      weight += weigh(value);
+      for (let oldest = entries.oldest(); weight > max && oldest; oldest = entries.oldest()) remove(oldest.key);
     },
-    delete(key) {
-      entries.delete(key);
-    },
+    delete: remove,
     get size() {
       return entries.size;
     },

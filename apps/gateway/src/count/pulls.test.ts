@@ -5,6 +5,8 @@ import { ask, skopeo, startTestGateway, type TestGateway } from '../gateway.test
 import { AMD64, ARM64, pushImage, pushIndex, type Pushed, type PushedImage } from '../images.test-support';
 import { modes } from '../rules/rules';
 
+const PULL = 'io.weir.pull';
+const CHECK = 'io.weir.check';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 
@@ -45,13 +47,14 @@ describe.each(modes)('in mode %s', (mode) => {
   test('skopeo copying a single image is exactly one pull, with everything that is known of it', async () => {
     const before = Date.now();
     await copy('team/single:v1');
-    const events = await gateway.events();
+    const events = await gateway.events(PULL, CHECK);
     expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({ type: 'io.weir.pull', source: 'weir/gateway/here', subject: 'team/single' });
     expect(events[0]?.data).toEqual({
       repository: 'team/single',
       tag: 'v1',
       digest: single.digest,
+      kind: 'image',
       platform: 'linux/arm64/v8',
       bytes: single.bytes,
       client: { name: 'skopeo', version: expect.stringMatching(/^\d+\.\d+/) as string },
@@ -67,7 +70,7 @@ describe.each(modes)('in mode %s', (mode) => {
     ['arm64', 'linux/arm64/v8', () => arm64],
   ])('skopeo copying %s out of an index is exactly one pull of that platform', async (arch, platform, image) => {
     await copy('team/multi:latest', '--override-arch', arch);
-    const events = await gateway.events();
+    const events = await gateway.events(PULL, CHECK);
     expect(events.map(({ type }) => type)).toEqual(['io.weir.pull']);
     expect(events[0]?.data).toMatchObject({
       repository: 'team/multi',
@@ -80,7 +83,7 @@ describe.each(modes)('in mode %s', (mode) => {
 
   test('skopeo copying all platforms is one pull for each', async () => {
     await copy('team/multi:latest', '--all');
-    const events = await gateway.events();
+    const events = await gateway.events(PULL, CHECK);
     expect(events.map(({ data }) => data['platform']).sort()).toEqual(['linux/amd64', 'linux/arm64/v8']);
   });
 
@@ -88,7 +91,7 @@ describe.each(modes)('in mode %s', (mode) => {
     await copy('team/single:v1');
     await copy('team/single:v1');
     await copy(`team/single@${single.digest}`);
-    expect((await gateway.events()).map(({ type }) => type)).toEqual(Array(3).fill('io.weir.pull'));
+    expect((await gateway.events(PULL, CHECK)).map(({ type }) => type)).toEqual(Array(3).fill('io.weir.pull'));
   });
 
   test('no byte of a blob flows through the gateway', async () => {

@@ -2,6 +2,8 @@
 export interface Turns {
   /** Does the work when all earlier work with this key is done and there is a free place. */
   take(key: string, work: () => Promise<void>): Promise<void>;
+  /** Is there work with this key that is not done yet? */
+  busy(key: string): boolean;
   /** Pieces of work that are not done yet. */
   waiting(): number;
   /** Resolves when nothing is waiting. */
@@ -45,6 +47,7 @@ export function createTurns({ atOnce }: { atOnce: number }): Turns {
       turn.then(forget, forget);
       return turn;
     },
+    busy: (key) => last.has(key),
     waiting: () => waiting,
     async idle() {
       while (last.size > 0) await Promise.allSettled(last.values());

@@ -19,7 +19,7 @@ export function testIdentity(section: unknown, clientSecret?: string): TestIdent
   const lines: string[] = [];
   let now = 0;
   const identity = createIdentity(identitySection.parse(section), {
-    metrics: createMetrics([registry], () => ({ waiting: 0 })),
+    metrics: createMetrics([registry], () => ({ answers: 0, visits: 0, checks: 0, downloads: 0 })),
     log: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }),
     now: () => now,
     clientSecret,

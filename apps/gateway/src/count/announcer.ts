@@ -1,0 +1,71 @@
+import { createEvent, type WeirEvent } from '@weir/events';
+import type { Context } from '@weir/service';
+import type { Facts } from './knowledge';
+import type { Metrics } from '../metrics';
+import type { ManifestRequest } from './request';
+
+/** The one thing of a publisher that the gateway needs. */
+export interface Publishes {
+  publish(event: WeirEvent): Promise<'confirmed' | 'spooled'>;
+}
+
+/** What an event says beside what its request does. */
+export interface Said extends Facts {
+  tag: string | undefined;
+  digest: string | undefined;
+}
+
+/** Makes events of requests and hands them to the publisher. */
+export interface Announcer {
+  eventOf(type: string, request: ManifestRequest, said: Said): Promise<WeirEvent>;
+  /** The event of the download that belongs to the event of a pull: of the same moment, so that both are of one day. */
+  downloadOf(pull: WeirEvent, fetched: { bytes: number; layers: number }): WeirEvent;
+  send(event: WeirEvent): void;
+}
+
+export function createAnnouncer(options: {
+  publisher: Publishes;
+  metrics: Metrics;
+  log: Pick<Context['log'], 'error'>;
+  /** `source` of the events. */
+  source: string;
+}): Announcer {
+  const { publisher, metrics, log, source } = options;
+  return {
+    async eventOf(type, request, { tag, digest, kind, artifactType, platform, bytes, labels = {} }) {
+      const { repository, client, rule } = request;
+      const [organization, ofSource] = await Promise.all([request.organization(), request.from.facts()]);
+      const fusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels });
+      const data = {
+        repository,
+        ...(tag === undefined ? {} : { tag }),
+        ...(digest === undefined ? {} : { digest }),
+        ...(kind === undefined ? {} : { kind }),
+        ...(artifactType === undefined ? {} : { artifactType }),
+        ...(platform === undefined ? {} : { platform }),
+        ...(bytes === undefined ? {} : { bytes }),
+        ...(client === undefined ? {} : { client }),
+        ...(organization === undefined ? {} : { user: { organization } }),
+        ...(fusion ? { fusion } : {}),
+        ...ofSource,
+        registry: request.upstream.name,
+      };
+      return createEvent(type, data, { source, time: request.at, subject: repository });
+    },
+    downloadOf(pull, fetched) {
+      const { subject } = pull;
+      const origin = { source, time: new Date(pull.time), ...(subject === undefined ? {} : { subject }) };
+      return createEvent('io.weir.download', { ...pull.data, ...fetched, pull: pull.id }, origin);
+    },
+    send(event) {
+      const { id, type } = event;
+      publisher.publish(event).then(
+        (outcome) => metrics.events.inc({ type, outcome }),
+        (error: unknown) => {
+          metrics.events.inc({ type, outcome: 'failed' });
+          log.error({ event: id, reason: (error as Error).message }, 'an event could not be published');
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import type { WeirEvent } from '@weir/events';
+import { isImageManifest, isIndex, isPulled, kindOfTag } from '@weir/registry';
+import type { Announcer } from './announcer';
+import type { Clock } from './clock';
+import type { Downloads } from './downloads';
+import { digestOf, type Facts, type Knowledge, type Seen, type Source } from './knowledge';
+import type { Metrics } from '../metrics';
+import { keyOf, type Answered, type ManifestRequest } from './request';
+import { createTags } from './tags';
+import { createVisits, FOLLOW_MS, type Step, type Visit } from './visits';
+import { createWaiting } from './waiting';
+
+/** Does work that may ask the upstream; without a source there is no time to ask anybody. */
+export type Learn = <T>(work: (from: Source | undefined) => Promise<T>) => Promise<T>;
+
+/** What answers to requests for manifests are counted as: the rules of docs/counting.md, by their numbers. */
+export interface Counter {
+  /** `at`: when the answer was known, in milliseconds of the clock. */
+  manifest(request: ManifestRequest, answer: Answered, at: number, learn: Learn): Promise<void>;
+  /** A list of referrers. */
+  list(request: ManifestRequest): Promise<void>;
+  ping(source: string, at: number): void;
+  /** Publishes the checks that wait to see whether they become more. */
+  flush(): void;
+  state(): { visits: number; checks: number };
+}
+
+const MAX_CHECKS = 3_000;
+
+export function createCounter(options: {
+  announcer: Announcer;
+  downloads: Downloads;
+  knowledge: Knowledge;
+  metrics: Metrics;
+  clock: Clock;
+  /** Does work when all that was asked before with this source and repository is counted. */
+  inTurn: (from: string, work: () => Promise<void>) => void;
+}): Counter {
+  const { announcer, downloads, knowledge, metrics, clock, inTurn } = options;
+  const { eventOf, send } = announcer;
+  const tags = createTags(knowledge.isChild);
+  const visits = createVisits(knowledge.isChild);
+  /** Visits that have come no further than a HEAD, and the event that they are if they never do. */
+  const checks = createWaiting<Visit>({ clock, pauseMs: FOLLOW_MS, max: MAX_CHECKS, leave: publishCheck });
+  const checkOf = new WeakMap<Visit, WeirEvent>();
+
+  function publishCheck(visit: Visit): void {
+    // In turn, and looked at again there: a GET that came in time may still wait for its own.
+    inTurn(visit.from, async () => {
+      const check = checkOf.get(visit);
+      if (check === undefined) return;
+      visits.close(visit);
+      send(check);
+    });
+  }
+
+  /** Its HEAD was the first step of more: no check. */
+  function goesOn(visit: Visit | undefined): void {
+    if (visit === undefined) return;
+    checks.release(visit);
+    checkOf.delete(visit);
+  }
+
+  async function publish(type: string, request: ManifestRequest, step: Step, known: Facts): Promise<WeirEvent> {
+    const event = await eventOf(type, request, { ...known, tag: tagOf(step), digest: step.digest });
+    send(event);
+    return event;
+  }
+
+  function tagOf({ from, tag, digest }: Step): string | undefined {
+    return tag ?? (digest === undefined ? undefined : tags.of(from, digest));
+  }
+
+  async function head(request: ManifestRequest, step: Step): Promise<void> {
+    const said = { ...knowledge.recall(step.digest), tag: tagOf(step), digest: step.digest };
+    const check = await eventOf('io.weir.check', request, said);
+    const visit = visits.head(step);
+    checkOf.set(visit, check);
+    checks.hold(visit);
+  }
+
+  async function index(request: ManifestRequest, step: Step, seen: Seen, learn: Learn): Promise<void> {
+    await learn((from) => knowledge.learnIndex(seen, from));
+    // The list of referrers of a registry that has no API for it.
+    if (kindOfTag(step.tag) !== 'list') return goesOn(visits.index(step));
+    goesOn(visits.end(step));
+    await publish('io.weir.referrer', request, step, { kind: 'list' });
+  }
+
+  async function image(request: ManifestRequest, step: Step, seen: Seen, learn: Learn): Promise<void> {
+    const known = withKind(await learn((from) => knowledge.learnImage(seen, from)), tagOf(step));
+    if (!isPulled(known.kind)) {
+      goesOn(visits.end(step));
+      await publish('io.weir.referrer', request, step, known);
+      return;
+    }
+    const { visit, isPull } = visits.image(step);
+    goesOn(visit);
+    if (!isPull) return metrics.repeated.inc();
+    const named = { ...step, tag: step.tag ?? visit.tag };
+    const pull = await publish('io.weir.pull', request, named, known);
+    downloads.expect(step.from, pull, known.layers ?? []);
+  }
+
+  return {
+    async manifest(request, answer, at, learn) {
+      if (!request.from.counted) return;
+      const seen = { ...answer, digest: answer.digest ?? request.reference.digest ?? digestOf(answer) };
+      const { digest } = seen;
+      const { tag } = request.reference;
+      const step = { from: keyOf(request), source: request.from.key, tag, digest, at };
+      if (answer.status === 304) {
+        goesOn(visits.end(step));
+        await publish('io.weir.check', request, step, knowledge.recall(digest));
+        return;
+      }
+      if (answer.status < 200 || answer.status > 299) return;
+      if (tag !== undefined && digest !== undefined) tags.note(step.from, digest, tag);
+      if (request.method === 'HEAD') return head(request, step);
+      if (isIndex(seen.contentType)) return index(request, step, seen, learn);
+      if (isImageManifest(seen.contentType)) return image(request, step, seen, learn);
+    },
+    async list(request) {
+      if (!request.from.counted) return;
+      const said = { kind: 'list' as const, tag: undefined, digest: request.reference.digest };
+      send(await eventOf('io.weir.referrer', request, said));
+    },
+    ping: visits.ping,
+    flush: checks.flush,
+    state: () => ({ visits: visits.size, checks: checks.size }),
+  };
+}
+
+/** What the manifest itself does not tell, the tag may; whoever cannot be asked is taken for an image. */
+function withKind(known: Facts, tag: string | undefined): Facts & { kind: NonNullable<Facts['kind']> } {
+  const { kind = 'image' } = known;
+  const byTag = kindOfTag(tag);
+  return { ...known, kind: isPulled(kind) && byTag !== undefined && byTag !== 'list' ? byTag : kind };
+}
