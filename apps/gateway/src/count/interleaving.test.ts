@@ -115,7 +115,7 @@ function startRecorder() {
 }
 
 function send(recorder: ReturnType<typeof createRecorder>, { method, reference }: Ask, from: string): void {
-  const source = { key: from, facts: async () => ({}) };
+  const source = { key: from, counted: true, facts: async () => ({}) };
   if (method === 'PING') return recorder.pinged(source, 200);
   const found = 'tag' in reference ? tags[reference.tag] : known.find(({ digest }) => digest === reference.digest);
   if (found === undefined) throw new Error('no such manifest');
