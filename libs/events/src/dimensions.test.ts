@@ -30,7 +30,10 @@ test('a verified organization wins over the e-mail address, and anonymous stays 
 test.each([
   ['linux/amd64', 'amd64'],
   ['linux/arm64/v8', 'arm64'],
+  ['linux/arm/v6', 'arm'],
   ['linux/arm/v7', 'arm'],
+  ['windows(10.0.17763)/amd64', 'amd64'],
+  ['linux/e2k', 'unknown'],
   ['x86_64', 'amd64'],
   ['x86-64', 'amd64'],
   ['aarch64', 'arm64'],
