@@ -6,6 +6,7 @@ import { createKnowledge } from './count/knowledge';
 import { createIdentity } from './identity/identity';
 import { createMetrics } from './metrics';
 import { createReadability } from './answer/readability';
+import { openSharedKnowledge } from './count/shared-knowledge';
 import { createRecorder, type Publishes, type Recorder } from './count/recorder';
 import type { Rules } from './rules/rules';
 import { readRulesFile, singleUpstream } from './rules/rules-file';
@@ -64,7 +65,9 @@ export async function startGateway(options: {
   let recorder: Recorder | undefined;
   const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
   const readability = createReadability();
-  const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
+  const shared = config.REDIS_URL === undefined ? undefined : openSharedKnowledge({ url: config.REDIS_URL, log, metrics }); // prettier-ignore
+  onStop('shared knowledge', () => shared?.close());
+  const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics, shared });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
   const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));

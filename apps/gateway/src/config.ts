@@ -1,4 +1,4 @@
-import { amqpUrl, bytes, directory, integer, milliseconds, port, variable } from '@weir/service';
+import { amqpUrl, bytes, directory, integer, milliseconds, port, redisUrl, variable } from '@weir/service';
 import { z } from 'zod';
 import { modes } from './rules/rules';
 import { isOrigin, readRulesFile } from './rules/rules-file';
@@ -55,6 +55,12 @@ export const variables = {
   }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
     description: 'RabbitMQ, where events are published.',
+    secret: true,
+  }),
+  REDIS_URL: variable(redisUrl().optional(), {
+    description:
+      'Redis that gateways share: what digests stand for, and the secrets of pseudonyms; without it each keeps its own.',
+    example: 'redis://127.0.0.1:6379',
     secret: true,
   }),
   SPOOL_DIR: variable(directory().default('.weir/spool/gateway'), {

@@ -45,6 +45,13 @@ export function createMetrics(registers: Registry[], state: () => { waiting: num
       labelNames: ['what'] as const,
       ...registry,
     }),
+    /** `outcome`: `found`, `unknown`, `unusable` (not what a gateway writes) or `unanswered`. */
+    sharedLookups: new Counter({
+      name: 'weir_gateway_shared_lookups_total',
+      help: 'Questions to the Redis that gateways share, what a digest stands for, by outcome.',
+      labelNames: ['outcome'] as const,
+      ...registry,
+    }),
     waiting: new Gauge({
       name: 'weir_gateway_waiting_answers',
       help: 'Answers whose event has not been handed to the publisher yet.',

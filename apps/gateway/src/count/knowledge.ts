@@ -11,6 +11,7 @@ import {
 } from '@weir/registry';
 import { createLru } from './lru';
 import type { Metrics } from '../metrics';
+import type { SharedKnowledge } from './shared-knowledge';
 import { readBody, type Upstream } from '../answer/upstream';
 
 /** Largest manifest that is read; the distribution specification asks registries to take 4 MiB. */
@@ -67,10 +68,18 @@ export interface Knowledge {
 
 type Image = Extract<Manifest, { kind: 'image' }>;
 
-/** `labels` are the names of those that rules look at; no others are kept. */
-export function createKnowledge({ labels, metrics }: { labels: readonly string[]; metrics: Metrics }): Knowledge {
+/** `labels` are the names of those that rules look at; no others are kept. `shared` is asked before an upstream is. */
+export function createKnowledge({
+  labels,
+  metrics,
+  shared,
+}: {
+  labels: readonly string[];
+  metrics: Metrics;
+  shared?: SharedKnowledge | undefined;
+}): Knowledge {
   const images = createLru<Image>(MAX_DIGESTS);
-  /** By the child's digest; no platform where the index says that there is none. */
+  /** By the child's digest; no platform where the index names none. */
   const children = createLru<{ platform: string | undefined }>(MAX_DIGESTS);
   const indexes = createLru<readonly string[]>(MAX_INDEXES);
   const configs = createLru<ImageConfig>(MAX_DIGESTS);
@@ -90,6 +99,9 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
 
   async function manifestOf(seen: Seen, from: Source): Promise<Manifest | undefined> {
     const { digest, contentType } = seen;
+    const kind = isIndex(contentType) ? 'index' : 'image';
+    const told = digest === undefined || seen.body ? undefined : await shared?.manifest(digest, kind);
+    if (digest !== undefined && told !== undefined) return keep(digest, told);
     const body = seen.body ?? (digest === undefined ? undefined : await fetchManifest(digest, seen, from));
     if (body === undefined) {
       metrics.unlearned.inc({ what: 'manifest' });
@@ -97,8 +109,13 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
     }
     const manifest = readManifest(contentType, body);
     // Only what a digest really names is kept under it. Schema 1 is signed inside its body: its digest is of less.
-    if (digest === undefined || !isNamedBy(digest, body)) return manifest;
-    if (manifest?.kind === 'image') images.set(digest, manifest);
+    if (manifest === undefined || digest === undefined || !isNamedBy(digest, body)) return manifest;
+    shared?.tellManifest(digest, manifest);
+    return keep(digest, manifest);
+  }
+
+  function keep(digest: string, manifest: Manifest): Manifest {
+    if (manifest.kind === 'image') images.set(digest, manifest);
     return manifest;
   }
 
@@ -110,8 +127,11 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
   async function configOf(image: Image, from: Source): Promise<ImageConfig | undefined> {
     const { config } = image;
     if (config === undefined || config.size > MAX_CONFIG_BYTES || missing.get(config.digest)) return undefined;
-    const known = configs.get(config.digest);
-    if (known) return known;
+    const known = configs.get(config.digest) ?? (await shared?.config(config.digest, labels));
+    if (known) {
+      configs.set(config.digest, known);
+      return known;
+    }
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
     const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
     if (read === undefined) {
@@ -124,6 +144,7 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
       labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => labels.includes(name))),
     };
     configs.set(config.digest, kept);
+    shared?.tellConfig(config.digest, { config: kept, looked: labels });
     return kept;
   }
 
@@ -145,8 +166,8 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
       const image = known ?? (await manifestOf(seen, from));
       if (image?.kind !== 'image') return recall(seen.digest);
       const child = seen.digest === undefined ? undefined : children.get(seen.digest);
-      // An index names a platform, or says that there is none; only without an index, or for labels, is it worth asking.
-      const config = child === undefined || from.labels ? await configOf(image, from) : undefined;
+      // Where an index names no platform, or says `unknown/unknown`, the image itself may know better.
+      const config = child?.platform === undefined || from.labels ? await configOf(image, from) : undefined;
       return facts(image, child?.platform, config);
     },
     recall,
