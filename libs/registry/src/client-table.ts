@@ -150,7 +150,7 @@ export const clientTable: { version: string; entries: readonly ClientEntry[] } =
         },
         {
           can: { ...FOLLOWS, sendsRange: true },
-          evidence: 'regclient/regclient#805, merged after 0.7.1; internal/reghttp/http.go',
+          evidence: 'regclient/regclient#805, of August 2024; internal/reghttp/http.go',
         },
       ],
     },
