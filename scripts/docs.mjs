@@ -1,6 +1,6 @@
 /**
- * Writes the pages that are generated from the code: the catalogue of events with its JSON Schemas, and the variables
- * of every app. `node scripts/docs.mjs` writes them, `--check` only says whether they are fresh (exit code 1 if not).
+ * Writes the pages that are generated from the code: the catalogue of events with its JSON Schemas, the variables of
+ * every app, and the table of clients. `node scripts/docs.mjs` writes them, `--check` only says whether they are fresh (exit code 1 if not).
  * Needs a build.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,12 +16,14 @@ const { z } = require('zod');
 const { catalogue } = require(join(root, 'libs/events/dist'));
 const { commonVariables } = require(join(root, 'libs/service/dist'));
 const { workerVariables } = require(join(root, 'libs/worker/dist'));
+const { clientTable } = require(join(root, 'libs/registry/dist'));
 
 const { topology } = require(join(root, 'libs/bus/dist'));
 
 const pages = {
   'docs/events.md': eventsPage(),
   'docs/configuration.md': configurationPage(),
+  'docs/clients.md': clientsPage(),
   'deploy/rabbitmq-definitions.json': `${JSON.stringify(definitionsOf(topology()), null, 2)}\n`,
   ...schemas(),
 };
@@ -80,6 +82,39 @@ function configurationPage() {
     `## Every app\n\n${table(commonVariables)}\n`,
     `## Every worker\n\n${table(workerVariables)}\n`,
     ...own,
+  ].join('\n');
+}
+
+function clientsPage() {
+  const yes = (can) => (can ? 'yes' : '');
+  const versions = ({ from, before }) =>
+    [from && `from ${from}`, before && `before ${before}`].filter(Boolean).join(', ');
+  const rows = clientTable.entries.flatMap(({ name, products, releases }) =>
+    releases.map((release, n) => [
+      n === 0 ? name : '',
+      n === 0 ? products.map((product) => `\`${product}\``).join(', ') : '',
+      versions(release) || (n > 0 ? 'all others' : 'all'),
+      yes(release.can.follows307), yes(release.can.reauthorizes), yes(release.can.needsDigestHeader),
+      yes(release.can.sendsRange), yes(release.can.refusesPrivateAddress), release.evidence,
+    ]),
+  ); // prettier-ignore
+  const head = ['client', 'products', 'versions', 'follows a 307', 'logs in there', 'needs the digest header', 'sends Range', 'refuses private addresses', 'read up in']; // prettier-ignore
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [
+    '# Clients\n',
+    `Generated from \`libs/registry/src/client-table.ts\`, version ${clientTable.version}, by \`npm run docs\`. What it decides:`,
+    '[Redirect or proxy](request-handling.md#redirect-or-proxy). A client is known by the first product of its `User-Agent`,',
+    'whatever its capitals, and by the numbers of its version; the rest of the header has no say. Of a client that is not here',
+    'nothing is taken for granted: in mode `auto` it is proxied.\n',
+    '- **follows a 307** to another host, for content that needs no credentials there;',
+    '- **logs in there**: where that host asks for it, with the credentials that the client has for that host;',
+    '- **needs the digest header**: fails where a `HEAD` is answered without `Docker-Content-Digest`;',
+    '- **sends Range**: fetches a blob in parts, or goes on where it broke off: several requests are one download;',
+    '- **refuses private addresses**: goes to no IP address such as `10.0.0.5` that is not its registry itself.\n',
+    line(head),
+    line(head.map(() => '---')),
+    ...rows.map(line),
+    '',
   ].join('\n');
 }
 

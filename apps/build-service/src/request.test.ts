@@ -27,7 +27,7 @@ describe('a request for a build', () => {
     });
     const two = build({ arguments: { A: '1', B: '2' }, platforms: ['linux/x86_64', 'linux/arm64'], image });
     expect(one).toEqual({
-      image, platforms: ['linux/amd64', 'linux/arm64'], arguments: [['A', '1'], ['B', '2']], context,
+      image, platforms: ['linux/amd64', 'linux/arm64/v8'], arguments: [['A', '1'], ['B', '2']], context,
     }); // prettier-ignore
     expect(difference(one, two)).toBeUndefined();
     expect(build({ image })).toMatchObject({ platforms: ['linux/amd64'], arguments: [] });

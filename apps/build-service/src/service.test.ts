@@ -77,7 +77,7 @@ describe('a build', () => {
     const [launch, finished, ...more] = eventsOf(body['id']);
     expect(more).toEqual([]);
     const about = {
-      repository: 'acme/app', tag: '1.4', registry: host, platform: 'linux/arm64', user: { organization: 'acme.example' },
+      repository: 'acme/app', tag: '1.4', registry: host, platform: 'linux/arm64/v8', user: { organization: 'acme.example' },
     }; // prettier-ignore
     expect(launch).toMatchObject({ source: 'weir/build-service', time: job['createdAt'], data: about });
     expect(finished).toMatchObject({
@@ -95,15 +95,15 @@ describe('a build', () => {
     };
     const { headers } = await service.call('POST', '/builds', { json: build });
     const job = await service.ended(headers.get('location') ?? '');
-    expect(job).toMatchObject({ state: 'succeeded', platforms: ['linux/amd64', 'linux/arm64'] });
+    expect(job).toMatchObject({ state: 'succeeded', platforms: ['linux/amd64', 'linux/arm64/v8'] });
     const { json, digest } = await pulled('acme/two/manifests/1');
     const { manifests } = json as { manifests: { platform: { architecture: string }; digest: string }[] };
     expect(manifests.map(({ platform }) => platform.architecture).sort()).toEqual(['amd64', 'arm64']);
     for (const child of manifests) await pulled(`acme/two/manifests/${child.digest}`);
     expect(job['digest']).toBe(digest);
     expect(eventsOf(job['id']).map(({ data }) => data)).toEqual([
-      expect.objectContaining({ platforms: ['linux/amd64', 'linux/arm64'] }),
-      expect.objectContaining({ platforms: ['linux/amd64', 'linux/arm64'], digest }),
+      expect.objectContaining({ platforms: ['linux/amd64', 'linux/arm64/v8'] }),
+      expect.objectContaining({ platforms: ['linux/amd64', 'linux/arm64/v8'], digest }),
     ]);
   });
 
@@ -221,7 +221,7 @@ describe('a mirror', () => {
     expect(copy.digest).toBe(digest);
     for (const child of copy.json['manifests'] as { digest: string }[])
       await pulled(`copy/all/manifests/${child.digest}`);
-    const platforms = ['linux/amd64', 'linux/arm64', 'linux/s390x'];
+    const platforms = ['linux/amd64', 'linux/arm64/v8', 'linux/s390x'];
     expect(eventsOf(body['id'])).toMatchObject([
       { type: 'io.weir.mirror', data: { repository: 'copy/all', tag: '2', platforms, user: { organization: 'acme.example' } } },
       { type: 'io.weir.mirror.finished', data: { repository: 'copy/all', outcome: 'succeeded', platforms, digest, bytes: job['bytes'] } },
@@ -238,7 +238,7 @@ describe('a mirror', () => {
     const job = await service.ended(
       (await service.call('POST', '/mirrors', { json: request })).headers.get('location') ?? '',
     );
-    expect(job).toMatchObject({ state: 'succeeded', platforms: ['linux/arm64', 'linux/s390x'] });
+    expect(job).toMatchObject({ state: 'succeeded', platforms: ['linux/arm64/v8', 'linux/s390x'] });
     const copy = await pulled('copy/some/manifests/1');
     expect(copy.digest).toBe(job['digest']);
     const { manifests } = (await pulled('source/some/manifests/1')).json as {

@@ -9,6 +9,7 @@ import { createReadability } from './answer/readability';
 import type { Publishes } from './count/announcer';
 import { clock as realClock, type Clock } from './count/clock';
 import { createRecorder, type Recorder } from './count/recorder';
+import { openSharedKnowledge } from './count/shared-knowledge';
 import type { Rules } from './rules/rules';
 import { readRulesFile, singleUpstream } from './rules/rules-file';
 import { createAddressOf } from './source/client-address';
@@ -74,7 +75,9 @@ export async function startGateway(options: {
   const { sources, close } = openSources(config, { addressOf, metrics, log });
   onStop('secrets of sources', close);
   const readability = createReadability();
-  const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics });
+  const shared = config.REDIS_URL === undefined ? undefined : openSharedKnowledge({ url: config.REDIS_URL, log, metrics }); // prettier-ignore
+  onStop('shared knowledge', () => shared?.close());
+  const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics, shared });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
   const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, clock, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));

@@ -89,14 +89,15 @@ export const variables = {
     description: 'Networks of addresses, an mmdb file (GeoLite2, DB-IP, IPinfo). Read at start.',
     example: '/etc/weir/GeoLite2-ASN.mmdb',
   }),
-  REDIS_URL: variable(redisUrl().optional(), {
-    description: 'Redis in which gateways share what they must have in common; without it, each is on its own.',
-    example: 'redis://:secret@redis:6379',
-    secret: true,
-  }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
     description:
       'RabbitMQ, user and password included; of a cluster several URLs with commas between them, tried in random order.',
+    secret: true,
+  }),
+  REDIS_URL: variable(redisUrl().optional(), {
+    description:
+      'Redis that gateways share: what digests stand for, and the secrets of pseudonyms; without it each keeps its own.',
+    example: 'redis://127.0.0.1:6379',
     secret: true,
   }),
   SPOOL_DIR: variable(directory().default('.weir/spool/gateway'), {

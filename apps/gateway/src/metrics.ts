@@ -68,6 +68,13 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
       help: 'Secrets for pseudonyms that are used by this gateway alone because Redis is away; 0 without REDIS_URL.',
       ...registry,
     }),
+    /** `outcome`: `found`, `unknown`, `unusable` (not what a gateway writes) or `unanswered`. */
+    sharedLookups: new Counter({
+      name: 'weir_gateway_shared_lookups_total',
+      help: 'Questions to the Redis that gateways share, what a digest stands for, by outcome.',
+      labelNames: ['outcome'] as const,
+      ...registry,
+    }),
     repeated: new Counter({
       name: 'weir_gateway_repeated_pulls_total',
       help: 'Answers with an image that repeat a pull of the same client within seconds, so that they are not counted.',

@@ -81,10 +81,10 @@ test('a build of several platforms is one point, with the platforms in a field',
 });
 
 test('how a build ended', () => {
-  const data = { repository: 'a', platform: 'windows/amd64', outcome: 'timed-out', durationMs: 1500.5 };
+  const data = { repository: 'a', platform: 'windows(10.0.17763)/amd64', outcome: 'timed-out', durationMs: 1500.5 };
   expect(lineFor('io.weir.build.finished', data)).toBe(
     'build_finished,architecture=amd64,os=windows,outcome=timed-out,source=weir/gateway ' +
-      `identity="${identity}",id="0193",repository="a",platforms="windows/amd64",durationMs=1500.5 `,
+      `identity="${identity}",id="0193",repository="a",platforms="windows(10.0.17763)/amd64",durationMs=1500.5 `,
   );
 });
 

@@ -171,8 +171,9 @@ function oneOf(names: readonly string[]): string | undefined {
 const SYSTEMS: ReadonlySet<string> = new Set(['linux', 'windows', 'darwin', 'freebsd', 'wasi', 'wasip1']);
 
 function osOf(platform: string): string {
-  const [os, architecture] = platform.trim().toLowerCase().split('/');
-  return os !== undefined && architecture !== undefined && SYSTEMS.has(os) ? os : 'unknown';
+  const [system = '', architecture] = platform.trim().toLowerCase().split('/');
+  const os = system.split('(', 1)[0] ?? ''; // windows(10.0.17763)/amd64 is of Windows
+  return architecture !== undefined && SYSTEMS.has(os) ? os : 'unknown';
 }
 
 function escaped(value: string): string {

@@ -89,7 +89,10 @@ test('an address of any length is judged in no time', () => {
 test.each([
   ['linux/amd64', 'amd64'],
   ['linux/arm64/v8', 'arm64'],
+  ['linux/arm/v6', 'arm'],
   ['linux/arm/v7', 'arm'],
+  ['windows(10.0.17763)/amd64', 'amd64'],
+  ['linux/e2k', 'unknown'],
   ['x86_64', 'amd64'],
   ['x86-64', 'amd64'],
   ['aarch64', 'arm64'],

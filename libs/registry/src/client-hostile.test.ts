@@ -14,6 +14,9 @@ test.each([
   ['almost a version, again and again', `x/${'1.'.repeat(30_000)}`, undefined],
   ['nothing but separators', ',;()'.repeat(15_000), undefined],
   ['control characters between', `doc\u0000ker/27${'\u0001'.repeat(60_000)}`, 'docker'],
+  ['a path without an end', '/a'.repeat(30_000), 'a'],
+  ['a path to nowhere', './'.repeat(30_000), undefined],
+  ['a version in brackets that never close', `regclient/regctl (v1${'.'.repeat(60_000)}`, 'regclient'],
   ['half a pair', `docker/27 ${'\ud800'.repeat(30_000)}`, 'docker'],
 ])('%s is cut, and read as what is left', (_what, userAgent, name) => {
   const client = parseClient(userAgent);

@@ -1,6 +1,5 @@
 import { readImageConfig, readManifest } from './manifest';
 import { isImageManifest, isIndex, mediaTypeOf } from './media-types';
-import { formatPlatform, parsePlatform, platformFrom } from './platform';
 
 const OCI = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -28,29 +27,6 @@ describe('media types', () => {
 
   test('parameters are no part of the media type', () => {
     expect(mediaTypeOf('text/html; charset=utf-8')).toBe('text/html');
-  });
-});
-
-describe('platforms', () => {
-  test.each([
-    ['linux/arm64/v8', { os: 'linux', architecture: 'arm64', variant: 'v8' }, 'linux/arm64/v8'],
-    ['linux/amd64', { os: 'linux', architecture: 'amd64' }, 'linux/amd64'],
-    ['Linux/x86_64', { os: 'linux', architecture: 'amd64' }, 'linux/amd64'],
-    ['linux/aarch64', { os: 'linux', architecture: 'arm64' }, 'linux/arm64'],
-    ['windows/amd64', { os: 'windows', architecture: 'amd64' }, 'windows/amd64'],
-  ])('%s', (text, platform, formatted) => {
-    expect(parsePlatform(text)).toEqual(platform);
-    expect(formatPlatform(platform)).toBe(formatted);
-  });
-
-  test.each(['', 'linux', 'linux/', '/amd64', 'a/b/c/d', 'linux/am d64', 'unknown/unknown', 'linux/\n'])(
-    '%p is no platform',
-    (text) => expect(parsePlatform(text)).toBeUndefined(),
-  );
-
-  test('JSON of the wrong shape names none', () => {
-    for (const json of [null, 'linux/amd64', 7, [], { os: 1 }, { os: 'linux', architecture: {} }])
-      expect(platformFrom(json)).toBeUndefined();
   });
 });
 

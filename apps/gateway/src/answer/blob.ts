@@ -1,7 +1,8 @@
-import { parseClient, redirectCapability, type RegistryPath } from '@weir/registry';
+import { capabilityOf, parseClient, type RegistryPath } from '@weir/registry';
 import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
 import { clientHeaders, redirect } from './pass-on';
+import { takesRedirectTo } from './redirect-target';
 import { relay } from './relay';
 import { redirectOf } from './upstream';
 import type { Recorder } from '../count/recorder';
@@ -11,7 +12,8 @@ type AskedBlob = Extract<RegistryPath, { kind: 'blob' }>;
 /**
  * A blob: its bytes go from where they are to the client without passing the gateway, wherever that can be.
  *
- * 1. A client that needs no credentials, or takes them to another host itself, is redirected to the upstream.
+ * 1. A client that needs no credentials is redirected to the upstream; one that sends some only where the rule says
+ *    so, and only when it logs in there by itself.
  * 2. For others the upstream is asked; where it redirects (to its object storage), so does the gateway.
  * 3. What is left is streamed, as fast as the client reads.
  */
@@ -19,8 +21,9 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, asked: As
   const { method, request, response, query, upstream, name, signal } = exchange;
   const path = `/v2/${name}/blobs/${asked.digest}`;
 
-  if (upstream.publicUrl !== undefined && canFetchItself(gateway, exchange)) {
-    redirect(exchange, `${upstream.publicUrl}${path}${query}`);
+  const { publicUrl } = upstream;
+  if (publicUrl !== undefined && canFetchItself(gateway, exchange, publicUrl)) {
+    redirect(exchange, `${publicUrl}${path}${query}`);
     fetching(gateway, exchange, asked)?.('all');
     return 'redirect';
   }
@@ -58,9 +61,14 @@ function fetching(
 }
 
 /** Will the client get the blob from the upstream on its own? */
-function canFetchItself({ readability }: Gateway, { request, upstream, name }: Exchange): boolean {
-  if (request.headers.authorization === undefined) return readability.of(upstream.name, name) !== 'closed';
-  return redirectCapability(parseClient(request.headers['user-agent'])) === 'private';
+function canFetchItself({ readability }: Gateway, exchange: Exchange, publicUrl: string): boolean {
+  const { request, rule, upstream, name } = exchange;
+  const { headers } = request;
+  const can = capabilityOf(parseClient(headers['user-agent']));
+  if (!takesRedirectTo(publicUrl, headers.host, can)) return false;
+  if (headers.authorization === undefined) return readability.of(upstream.name, name) !== 'closed';
+  // Whether it has credentials for that host, too, nobody can see from here: only the rule's author knows.
+  return rule.mode === 'redirect' && can?.reauthorizes === true;
 }
 
 /** An absolute address of visible ASCII is handed on to the letter: it may be signed. */

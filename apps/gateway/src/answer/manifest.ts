@@ -1,10 +1,12 @@
-import { parseClient, redirectCapability, type RegistryPath } from '@weir/registry';
+import { capabilityOf, parseClient, type RegistryPath } from '@weir/registry';
 import type { Exchange, Gateway, How } from './exchange';
+import { addMissingDigest } from './digest-header';
 import { requestHeaders } from './headers';
 import { MAX_MANIFEST_BYTES } from '../count/knowledge';
 import { clientHeaders, redirect } from './pass-on';
 import { answeredBy } from '../count/asking';
 import type { ManifestRequest } from '../count/request';
+import { takesRedirectTo } from './redirect-target';
 import { createCollector, relay } from './relay';
 
 type AskedManifest = Extract<RegistryPath, { kind: 'manifest' }>;
@@ -38,14 +40,16 @@ export async function answerManifest(gateway: Gateway, exchange: Exchange, asked
 }
 
 function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, visit: ManifestRequest): boolean {
-  const { method, rule, upstream, name } = exchange;
+  const { method, rule, request, upstream, name } = exchange;
   if (rule.mode === 'proxy' || upstream.publicUrl === undefined) return false;
   // A HEAD has no bytes to save: asking once for both of us is cheaper than asking twice.
   if (method === 'HEAD') return false;
   // Credentials stay behind when a client goes to another host, or it comes back here to start again.
   if (visit.authorization !== undefined) return false;
   if (readability.of(upstream.name, name) === 'closed') return false;
-  if (rule.mode === 'auto' && redirectCapability(visit.client) === 'unknown') return false;
+  const can = capabilityOf(visit.client);
+  if (!takesRedirectTo(upstream.publicUrl, request.headers.host, can)) return false;
+  if (rule.mode === 'auto' && !can?.follows307) return false;
   return recorder.hasRoom();
 }
 
@@ -56,12 +60,13 @@ async function proxy(gateway: Gateway, exchange: Exchange, visit: ManifestReques
   const answer = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
   if (visit.authorization === undefined) gateway.readability.note(upstream.name, name, answer.status);
 
+  const shown = await addMissingDigest(visit, answer, { path: `${path}${query}`, headers, signal });
   const collector = createCollector(MAX_MANIFEST_BYTES);
-  const whole = await relay(answer, response, clientHeaders(exchange, answer), collector.take);
+  const whole = await relay(shown, response, clientHeaders(exchange, shown), collector.take);
   if (!whole) return 'proxy';
   const encoded = answer.headers['content-encoding'] !== undefined || answer.status !== 200;
   gateway.recorder.answered(visit, {
-    ...answeredBy(answer.status, answer.headers),
+    ...answeredBy(shown.status, shown.headers),
     body: encoded ? undefined : collector.body(),
   });
   return 'proxy';

@@ -89,7 +89,7 @@ export function openUpstream(target: UpstreamTarget, limits: UpstreamLimits): Up
         // A redirect must not take the request from a private connection to an open one.
         if (url.protocol === 'https:' && next.protocol === 'http:') break;
         await answer.body.dump({ limit: REDIRECT_BODY_BYTES }).catch(() => {});
-        if (next.origin !== url.origin) asked = { ...asked, headers: withoutCredentials(asked.headers) };
+        if (next.origin !== url.origin) asked = { ...asked, headers: forOtherHosts(asked.headers) };
         url = next;
       }
       throw new UpstreamError('nonsense', 'the upstream redirects too often or to an insecure address');
@@ -131,8 +131,14 @@ function atHome(url: URL | undefined, { url: own, publicUrl }: UpstreamTarget): 
   return url?.origin === publicUrl && url !== undefined ? new URL(`${own}${url.pathname}${url.search}`) : url;
 }
 
-function withoutCredentials(headers: Headers): Headers {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization'));
+/** What of a request another host gets to see: what it has to know to answer, and nothing that could be a secret. */
+const FOR_OTHER_HOSTS: ReadonlySet<string> = new Set([
+  'accept', 'accept-encoding', 'cache-control', 'if-match', 'if-modified-since', 'if-none-match', 'if-range',
+  'if-unmodified-since', 'range', 'user-agent',
+]); // prettier-ignore
+
+function forOtherHosts(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => FOR_OTHER_HOSTS.has(name.toLowerCase())));
 }
 
 /** Once more when a kept connection turned out to be closed: GET and HEAD may be repeated (RFC 9110, 9.2.2). */

@@ -13,6 +13,7 @@ import {
 } from '@weir/registry';
 import { createLru } from './lru';
 import type { Metrics } from '../metrics';
+import type { SharedKnowledge } from './shared-knowledge';
 import { readBody, type Upstream } from '../answer/upstream';
 
 /** Largest manifest that is read; the distribution specification asks registries to take 4 MiB. */
@@ -80,10 +81,18 @@ export interface Knowledge {
 type Image = Extract<Manifest, { type: 'image' }>;
 type Index = Extract<Manifest, { type: 'index' }>;
 
-/** `labels` are the names of those that rules look at; no others are kept. */
-export function createKnowledge({ labels, metrics }: { labels: readonly string[]; metrics: Metrics }): Knowledge {
+/** `labels` are the names of those that rules look at; no others are kept. `shared` is asked before an upstream is. */
+export function createKnowledge({
+  labels,
+  metrics,
+  shared,
+}: {
+  labels: readonly string[];
+  metrics: Metrics;
+  shared?: SharedKnowledge | undefined;
+}): Knowledge {
   const images = createLru<Image>(MAX_LAYERS, Infinity, (image) => 2 + image.layers.length);
-  /** By the child's digest; no platform where the index says that there is none. */
+  /** By the child's digest; no platform where the index names none. */
   const children = createLru<{ platform: string | undefined; attests: boolean }>(MAX_CHILDREN);
   const indexes = createLru<readonly string[]>(MAX_CHILDREN, Infinity, (digests) => 1 + digests.length);
   const configs = createLru<ImageConfig>(MAX_DIGESTS);
@@ -103,6 +112,9 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
 
   async function manifestOf(seen: Seen, from: Source | undefined): Promise<Manifest | undefined> {
     const { digest, contentType } = seen;
+    const type = isIndex(contentType) ? 'index' : 'image';
+    const told = digest === undefined || seen.body ? undefined : await shared?.manifest(digest, type);
+    if (digest !== undefined && told !== undefined) return keep(digest, told);
     const askable = digest !== undefined && from !== undefined;
     const body = seen.body ?? (askable ? await fetchManifest(digest, seen, from) : undefined);
     if (body === undefined) {
@@ -111,8 +123,13 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
     }
     const manifest = readManifest(contentType, body);
     // Only what a digest really names is kept under it. Schema 1 is signed inside its body: its digest is of less.
-    if (digest === undefined || !isNamedBy(digest, body)) return manifest;
-    if (manifest?.type === 'image') images.set(digest, manifest);
+    if (manifest === undefined || digest === undefined || !isNamedBy(digest, body)) return manifest;
+    shared?.tellManifest(digest, manifest);
+    return keep(digest, manifest);
+  }
+
+  function keep(digest: string, manifest: Manifest): Manifest {
+    if (manifest.type === 'image') images.set(digest, manifest);
     return manifest;
   }
 
@@ -124,7 +141,8 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
   async function configOf({ config, kind }: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
     // Only that of an image has a platform.
     if (config === undefined || kind !== 'image' || config.size > MAX_CONFIG_BYTES) return undefined;
-    const known = configs.get(config.digest);
+    const known = configs.get(config.digest) ?? (await shared?.config(config.digest, labels));
+    if (known !== undefined) configs.set(config.digest, known);
     if (known !== undefined || from === undefined || missing.get(config.digest)) return known;
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
     const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
@@ -138,6 +156,7 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
       labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => labels.includes(name))),
     };
     configs.set(config.digest, kept);
+    shared?.tellConfig(config.digest, { config: kept, looked: labels });
     return kept;
   }
 
@@ -159,8 +178,8 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
       const image = known ?? (await manifestOf(seen, from));
       if (image?.type !== 'image') return recall(seen.digest);
       const child = seen.digest === undefined ? undefined : children.get(seen.digest);
-      // An index names a platform, or says that there is none; only without an index, or for labels, is it worth asking.
-      const config = child === undefined || from?.labels ? await configOf(image, from) : undefined;
+      // Where an index names no platform, or says `unknown/unknown`, the image itself may know better.
+      const config = child?.platform === undefined || from?.labels ? await configOf(image, from) : undefined;
       return facts(image, child, config);
     },
     recall,
