@@ -5,10 +5,14 @@ import { createHandler } from './handler';
 import { createKnowledge } from './count/knowledge';
 import { createIdentity } from './identity/identity';
 import { createMetrics } from './metrics';
+import type { Gateway } from './answer/exchange';
 import { createReadability } from './answer/readability';
 import { createRecorder, type Publishes, type Recorder } from './count/recorder';
+import { createRateLimit } from './rate-limit';
 import type { Rules } from './rules/rules';
-import { readRulesFile, singleUpstream } from './rules/rules-file';
+import { createReload } from './rules/reload';
+import { readRulesFile, singleUpstream, type ReadRules } from './rules/rules-file';
+import { createUpstreams } from './rules/upstreams';
 import { createSources } from './source/sources';
 import { closeServer, createGatewayServer } from './server';
 import { openUpstream } from './answer/upstream';
@@ -43,14 +47,16 @@ export async function start(config: GatewayConfig, context: Context): Promise<vo
   );
 }
 
-/** The gateway itself, with a publisher given. Resolves with its port. */
+/** The gateway itself, with a publisher given. Resolves with its port; SIGHUP makes it read its rules file anew. */
 export async function startGateway(options: {
   config: GatewayConfig;
   rules: Rules;
   publisher: Publishes;
-  context: Pick<Context, 'host' | 'log' | 'metrics' | 'onStop'>;
+  context: Pick<Context, 'host' | 'log' | 'metrics' | 'onStop' | 'onReload'>;
+  /** The address that a request counts for in the limit of requests. */
+  addressOf?: Gateway['addressOf'];
 }): Promise<number> {
-  const { config, rules, publisher, context } = options;
+  const { config, rules, publisher, context, addressOf = ({ socket }) => socket.remoteAddress ?? '' } = options;
   const { log, onStop } = context;
   const limits = {
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_MS,
@@ -58,8 +64,8 @@ export async function startGateway(options: {
     idleTimeoutMs: config.UPSTREAM_IDLE_TIMEOUT_MS,
     connections: config.UPSTREAM_CONNECTIONS,
   };
-  const upstreams = new Map(rules.upstreams.map((target) => [target.name, openUpstream(target, limits)]));
-  onStop('upstreams', () => Promise.all([...upstreams.values()].map((upstream) => upstream.close())));
+  const upstreams = createUpstreams((target) => openUpstream(target, limits));
+  onStop('upstreams', () => upstreams.close());
 
   let recorder: Recorder | undefined;
   const metrics = createMetrics([context.metrics], () => ({ waiting: recorder?.waiting() ?? 0 }));
@@ -69,20 +75,40 @@ export async function startGateway(options: {
   const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
 
-  const handler = createHandler({
-    rules,
-    identity: createIdentity(rules.organizations),
+  const parts = {
     sources: createSources(),
-    upstreams,
+    rateLimit: createRateLimit({ perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_BURST }),
+    addressOf,
     recorder,
     readability,
     metrics,
     log,
+  };
+  const under = (now: Rules): Gateway => ({
+    ...parts,
+    rules: now,
+    upstreams: upstreams.named(now.upstreams),
+    identity: createIdentity(now.organizations),
   });
+  let gateway = under(rules);
+  metrics.rulesLoaded.setToCurrentTime();
+  const serve = (changed: Rules): void => {
+    knowledge.want(changed.fusionLabels);
+    readability.forgetAll();
+    gateway = under(changed);
+  };
+  context.onReload('rules', createReload({ read: () => reread(config), serve, metrics, log }));
+
+  const handler = createHandler(() => gateway);
   const server = createGatewayServer(handler, { connections: config.CLIENT_CONNECTIONS });
   const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
   onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));
   return port;
+}
+
+function reread({ RULES_FILE: file, GATEWAY_MODE: mode }: GatewayConfig): ReadRules {
+  if (file === undefined) return { ok: false, problems: ['there is no RULES_FILE: UPSTREAM changes with a restart'] };
+  return readRulesFile(file, mode);
 }
 
 function rulesOf(config: GatewayConfig): Rules {

@@ -53,6 +53,12 @@ export const variables = {
   CLIENT_CONNECTIONS: variable(integer(1, 1_000_000, 'connections').default(10_000), {
     description: 'Connections from clients at most.',
   }),
+  RATE_LIMIT_PER_SECOND: variable(integer(0, 1_000_000, 'requests').default(0), {
+    description: 'Requests a second of one source (IPv4 address or IPv6 /64) on average; 0 sets no limit.',
+  }),
+  RATE_LIMIT_BURST: variable(integer(1, 1_000_000, 'requests').default(500), {
+    description: 'Requests that one source may send at once, where RATE_LIMIT_PER_SECOND sets a limit.',
+  }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
     description: 'RabbitMQ, where events are published.',
     secret: true,

@@ -36,6 +36,8 @@ export interface TestGateway {
   metric(name: string, labels?: Record<string, string>): Promise<number>;
   /** What was logged, as text. */
   logged(): string;
+  /** As SIGHUP does. */
+  reload(): void;
   stop(): Promise<void>;
 }
 
@@ -53,7 +55,10 @@ export async function startTestGateway(
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
   const releases: (() => unknown)[] = [];
   const onStop = (_: string, release: () => unknown) => void releases.push(release);
-  const port = await startGateway({ config, rules, publisher, context: { host: '127.0.0.1', log, metrics, onStop } });
+  let reload = (): unknown => undefined;
+  const onReload = (_: string, again: () => unknown) => void (reload = again);
+  const context = { host: '127.0.0.1', log, metrics, onStop, onReload };
+  const port = await startGateway({ config, rules, publisher, context });
 
   const metric = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
     const values = (await metrics.getSingleMetric(name)?.get())?.values ?? [];
@@ -67,6 +72,7 @@ export async function startTestGateway(
     url: `http://127.0.0.1:${port}`,
     metric,
     logged: () => lines.join(''),
+    reload: () => void reload(),
     async events() {
       const deadline = Date.now() + 20_000;
       while ((await metric('weir_gateway_waiting_answers')) > 0) {

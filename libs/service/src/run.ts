@@ -23,6 +23,8 @@ export interface Context {
   signal: AbortSignal;
   /** Registers the undoing of something that was just made; run in reverse order when the app stops. */
   onStop(what: string, release: () => unknown): void;
+  /** Registers what is done on SIGHUP, which ends a process that has registered nothing. One that fails is logged. */
+  onReload(what: string, reload: () => unknown): void;
 }
 
 /** A process of Weir: its name, the variables it reads, and how it starts. */
@@ -99,6 +101,7 @@ export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.P
     onStop('admin server', () => admin.close().closeAllConnections());
     await app.start(config, {
       name: app.name, version, host: config.HOST, log, metrics, health, signal: aborter.signal, onStop,
+      onReload: reloader(process, log, aborter.signal),
     }); // prettier-ignore
     log.info({ adminPort }, 'started');
   } catch (error) {
@@ -121,6 +124,18 @@ function logger(name: string, level: string, process: NodeJS.Process): Logger {
     ...options,
     transport: { target: 'pino-pretty', options: { ignore: 'app,name', messageFormat: `${name}: {msg}` } },
   });
+}
+
+/** Whatever is registered runs on every SIGHUP, until the process begins to stop. */
+function reloader(process: NodeJS.Process, log: Logger, stopping: AbortSignal): Context['onReload'] {
+  return (what, reload) => {
+    process.on('SIGHUP', () => {
+      if (stopping.aborted) return;
+      Promise.resolve()
+        .then(reload)
+        .catch((error: unknown) => log.error({ err: error, what }, 'could not be reloaded'));
+    });
+  };
 }
 
 interface Stopper {

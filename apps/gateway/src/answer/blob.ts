@@ -29,7 +29,7 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: s
     redirect(exchange, asItCame(answer.headers.location) ?? elsewhere.href, answer.status);
     return 'upstream-redirect';
   }
-  await relay(answer, response, clientHeaders(exchange, answer), (chunk) =>
+  await relay(answer, response, clientHeaders(gateway, exchange, answer), (chunk) =>
     gateway.metrics.blobBytes.inc(chunk.length),
   );
   return 'proxy';

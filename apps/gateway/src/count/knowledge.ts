@@ -63,17 +63,20 @@ export interface Knowledge {
   recall(digest: string | undefined): Facts;
   /** Is this image one of the index's, as far as the index is known? */
   isChild(index: string, digest: string): boolean;
+  /** From now on these labels are kept; configurations that were read without one of them are forgotten. */
+  want(labels: readonly string[]): void;
 }
 
 type Image = Extract<Manifest, { kind: 'image' }>;
 
 /** `labels` are the names of those that rules look at; no others are kept. */
 export function createKnowledge({ labels, metrics }: { labels: readonly string[]; metrics: Metrics }): Knowledge {
+  let wanted = labels;
   const images = createLru<Image>(MAX_DIGESTS);
   /** By the child's digest; no platform where the index says that there is none. */
   const children = createLru<{ platform: string | undefined }>(MAX_DIGESTS);
   const indexes = createLru<readonly string[]>(MAX_INDEXES);
-  const configs = createLru<ImageConfig>(MAX_DIGESTS);
+  let configs = createLru<ImageConfig>(MAX_DIGESTS);
   /** Configurations that could not be had a moment ago: the next pull of the same image does not ask again. */
   const missing = createLru<true>(MAX_DIGESTS, MISSING_TTL_MS);
   const once = createSingleFlight();
@@ -121,7 +124,7 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
     }
     const kept = {
       ...read,
-      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => labels.includes(name))),
+      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => wanted.includes(name))),
     };
     configs.set(config.digest, kept);
     return kept;
@@ -151,6 +154,10 @@ export function createKnowledge({ labels, metrics }: { labels: readonly string[]
     },
     recall,
     isChild: (index, digest) => indexes.get(index)?.includes(digest) ?? false,
+    want(names) {
+      if (!names.every((name) => wanted.includes(name))) configs = createLru(MAX_DIGESTS);
+      wanted = names;
+    },
   };
 }
 
