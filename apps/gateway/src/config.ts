@@ -14,6 +14,12 @@ const rulesFile = () =>
     return z.NEVER;
   });
 
+const rate = () =>
+  z
+    .string()
+    .regex(/^\d{1,7}(?:\.\d{1,3})?$/, 'must be a number of requests a second such as 50 or 0.5; 0 sets no limit')
+    .transform(Number);
+
 export const variables = {
   GATEWAY_PORT: variable(port().default(8080), { description: 'Port for registry clients.' }),
   UPSTREAM: variable(origin().optional(), {
@@ -53,7 +59,7 @@ export const variables = {
   CLIENT_CONNECTIONS: variable(integer(1, 1_000_000, 'connections').default(10_000), {
     description: 'Connections from clients at most.',
   }),
-  RATE_LIMIT_PER_SECOND: variable(integer(0, 1_000_000, 'requests').default(0), {
+  RATE_LIMIT_PER_SECOND: variable(rate().default(0), {
     description: 'Requests a second of one source (IPv4 address or IPv6 /64) on average; 0 sets no limit.',
   }),
   RATE_LIMIT_BURST: variable(integer(1, 1_000_000, 'requests').default(500), {

@@ -88,11 +88,14 @@ export async function startTestGateway(
 }
 
 /** A registry that says what the test wants: for answers that a real one gives only in trouble. */
-export async function scriptedUpstream(answer: RequestListener): Promise<{ url: string; stop(): Promise<void> }> {
+export async function scriptedUpstream(
+  answer: RequestListener,
+  host = '127.0.0.1',
+): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

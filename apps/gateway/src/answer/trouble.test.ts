@@ -43,7 +43,7 @@ const troubles: Record<string, Trouble> = {
   'a bad status line': { says: all('HTTP/9.9 banana\r\n\r\n'), status: 502, message: 'not HTTP' },
   'status 999': { says: all(answer([length], MANIFEST, '999 What')), status: 502, message: 'a status that there is not' },
   'two lengths': { says: all(answer([type, length, 'Content-Length: 7'])), status: 502, message: 'not HTTP' },
-  'chunks that are none': { says: all(answer([type, 'Transfer-Encoding: chunked'], 'zz\r\nx')), status: 502, message: 'broke off' },
+  'chunks that are none': { says: all(answer([type, 'Transfer-Encoding: chunked'], 'zz\r\nx')), status: 502, message: 'not HTTP' },
   'headers without end': { says: all(answer([type, ...Array<string>(2000).fill(`X-More: ${'x'.repeat(100)}`)])), status: 502, message: 'not HTTP' },
   'headers one by one': { says: repeats('HTTP/1.1 200 OK\r\n', 'X-More: x\r\n'), status: 504, message: 'in time' },
   'early hints without end': { says: repeats('', 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'), status: 504, message: 'in time' },

@@ -65,6 +65,7 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /** One pool of connections for the upstream itself, one agent for the hosts it redirects to. */
 export function openUpstream(target: UpstreamTarget, limits: UpstreamLimits, resolve?: Resolve): Upstream {
   const destinations = createDestinations(target, resolve);
+  const timeoutMs = limits.connectTimeoutMs + limits.answerTimeoutMs;
   const opened = new Set<Connections>();
   let current: Connections | undefined;
   let retired = false;
@@ -95,7 +96,7 @@ export function openUpstream(target: UpstreamTarget, limits: UpstreamLimits, res
     let asked = question;
     for (let hop = 0; hop <= MAX_HOPS; hop += 1) {
       const over = url.origin === target.url ? own : others;
-      const answer = await attempt(() => askOnce(over, url, asked), question.signal);
+      const answer = await attempt(() => askOnce(over, url, asked, timeoutMs), question.signal);
       const next = atHome(redirectOf(answer), target);
       if (next === undefined) return answer;
       if (next.origin !== target.url && question.elsewhere === 'return') return answer;
@@ -155,14 +156,32 @@ function connect(target: UpstreamTarget, limits: UpstreamLimits, destinations: D
   };
 }
 
-async function askOnce(over: Dispatcher, url: URL, { method, headers, signal }: Ask): Promise<Answer> {
-  // Undici closes a connection after a HEAD unless told not to: registries are asked too often for that.
-  const path = `${url.pathname}${url.search}`;
-  const answer = await over.request({ origin: url.origin, method, path, headers, signal, reset: false });
-  const { statusCode: status, body } = answer;
-  if (status >= 200 && status <= 599) return { status, headers: answer.headers, body, url };
-  await body.dump({ limit: REDIRECT_BODY_BYTES }).catch(() => {});
-  throw new UpstreamError('nonsense', 'the upstream registry answered with a status that there is not');
+/**
+ * The time limit is on all of it, waiting for a free connection included: undici begins its own anew with every
+ * informational answer.
+ */
+async function askOnce(over: Dispatcher, url: URL, { method, headers, signal }: Ask, timeoutMs: number) {
+  const controller = new AbortController();
+  const late = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'));
+  const timer = setTimeout(late, timeoutMs);
+  const giveUp = () => controller.abort(signal.reason);
+  const forget = () => signal.removeEventListener('abort', giveUp);
+  signal.addEventListener('abort', giveUp);
+  if (signal.aborted) giveUp();
+  try {
+    // Undici closes a connection after a HEAD unless told not to: registries are asked too often for that.
+    const request = { origin: url.origin, method, path: `${url.pathname}${url.search}`, headers, reset: false };
+    const { statusCode: status, headers: said, body } = await over.request({ ...request, signal: controller.signal });
+    body.once('close', forget);
+    if (status >= 200 && status <= 599) return { status, headers: said, body, url };
+    await body.dump({ limit: REDIRECT_BODY_BYTES }).catch(() => {});
+    throw new UpstreamError('nonsense', 'the upstream registry answered with a status that there is not');
+  } catch (error) {
+    forget();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
@@ -231,11 +250,13 @@ export function explain(error: unknown): UpstreamError {
     return new UpstreamError('refused', 'the upstream redirects to a host that is not followed', cause);
   const { code, name } = error as NodeJS.ErrnoException;
   if (name === 'AbortError') return new UpstreamError('gone', 'nobody waits for the answer any more', cause);
-  if (error instanceof errors.ConnectTimeoutError || name === 'TimeoutError' || code === 'ETIMEDOUT')
+  if (error instanceof errors.ConnectTimeoutError || code === 'ETIMEDOUT')
     return new UpstreamError('timeout', 'the upstream registry could not be reached in time', cause);
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError)
+  const late = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError;
+  if (late || name === 'TimeoutError')
     return new UpstreamError('timeout', 'the upstream registry did not answer in time', cause);
-  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
+  const garbled = error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
+  if (garbled || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
     return new UpstreamError('nonsense', 'the upstream registry answered something that is not HTTP', cause);
   return new UpstreamError('unreachable', `the upstream registry cannot be reached (${code ?? 'error'})`, cause);
 }
