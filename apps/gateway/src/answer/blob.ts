@@ -2,6 +2,7 @@ import { parseClient, redirectCapability } from '@weir/registry';
 import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
 import { clientHeaders, redirect } from './pass-on';
+import { refuse, type Refusal } from './refuse';
 import { relay } from './relay';
 import { redirectOf } from './upstream';
 
@@ -29,10 +30,21 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: s
     redirect(exchange, asItCame(answer.headers.location) ?? elsewhere.href, answer.status);
     return 'upstream-redirect';
   }
+  if (answer.status === 416) {
+    // Distribution 2.8 announces the length of the whole blob, says four words and hangs up.
+    await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});
+    refuse(response, unsatisfiable(answer.headers['content-range']));
+    return 'proxy';
+  }
   await relay(answer, response, clientHeaders(gateway, exchange, answer), (chunk) =>
     gateway.metrics.blobBytes.inc(chunk.length),
   );
   return 'proxy';
+}
+
+function unsatisfiable(range: string | undefined): Refusal {
+  const message = 'the blob ends before this range begins';
+  return { status: 416, code: 'RANGE_INVALID', message, headers: { ...(range && { 'content-range': range }) } };
 }
 
 /** Will the client get the blob from the upstream on its own? */
