@@ -44,7 +44,8 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, digest: s
 
 function unsatisfiable(range: string | undefined): Refusal {
   const message = 'the blob ends before this range begins';
-  return { status: 416, code: 'RANGE_INVALID', message, headers: { ...(range && { 'content-range': range }) } };
+  const length = range !== undefined && /^bytes \*\/\d{1,19}$/.test(range) ? { 'content-range': range } : {};
+  return { status: 416, code: 'RANGE_INVALID', message, headers: length };
 }
 
 /** Will the client get the blob from the upstream on its own? */
