@@ -55,6 +55,14 @@ test('an app is healthy, ready and measured; SIGTERM makes it unready, releases 
   expect(child.output()).toMatch(/releasing second[\s\S]*releasing first[\s\S]*stopped/);
 });
 
+test('what is for operators listens on the loopback address alone, also when the app listens everywhere', async () => {
+  const child = app({ LEVEL: '3', HOST: '0.0.0.0' });
+  const port = await until(() => /"adminPort":(\d+)/.exec(child.output())?.[1]);
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  await expect(fetch(`http://127.0.0.2:${port}/readyz`)).rejects.toThrow();
+  child.kill('SIGKILL');
+});
+
 test('SIGHUP reloads what can be reloaded, as often as it comes; a reload that fails is logged and ends nothing', async () => {
   const child = app({ LEVEL: '3' });
   const port = await until(() => /"adminPort":(\d+)/.exec(child.output())?.[1]);

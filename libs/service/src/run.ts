@@ -37,6 +37,9 @@ export interface App<V extends Variables> {
 /** The variables that every app has. */
 export const commonVariables = {
   HOST: variable(text(255).default('127.0.0.1'), { description: 'Address to listen on; 0.0.0.0 for every interface.' }),
+  ADMIN_HOST: variable(text(255).default('127.0.0.1'), {
+    description: 'Address of /healthz, /readyz and /metrics, which are for operators: never one that strangers reach.',
+  }),
   ADMIN_PORT: variable(port().default(0), {
     description: 'Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it.',
   }),
@@ -97,7 +100,7 @@ export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.P
 
   try {
     const admin = adminServer(health.readiness, metrics);
-    const adminPort = await listen(admin, { host: config.HOST, port: config.ADMIN_PORT, variable: 'ADMIN_PORT' });
+    const adminPort = await listen(admin, { host: config.ADMIN_HOST, port: config.ADMIN_PORT, variable: 'ADMIN_PORT' });
     onStop('admin server', () => admin.close().closeAllConnections());
     await app.start(config, {
       name: app.name, version, host: config.HOST, log, metrics, health, signal: aborter.signal, onStop,
