@@ -153,3 +153,24 @@ describe.each(modes)('an upstream that fails, in mode %s', (mode) => {
     expect([got.status, got.body.toString(), events]).toEqual([503, 'out of order', []]);
   });
 });
+
+describe.each(modes)('a publisher in trouble, in mode %s', (mode) => {
+  test.each([
+    ['rejects', () => Promise.reject(new Error('the spool is full'))],
+    ['throws', () => { throw new Error('a mistake'); }],
+    ['never answers', () => new Promise<never>(() => {})],
+  ])('that %s: every pull is answered all the same', async (_, publish) => {
+    const registry = await scriptedUpstream((_request, response) => {
+      response.writeHead(200, { 'content-type': IMAGE, 'docker-content-digest': DIGEST }).end(MANIFEST);
+    });
+    const through = await startTestGateway({ upstream: registry.url, mode }, {}, { publish });
+    const statuses: number[] = [];
+    for (let pull = 0; pull < 3; pull += 1) {
+      statuses.push((await ask(through.url, '/v2/a/manifests/v1', { headers: { 'user-agent': 'docker/27.1' } })).status);
+      await through.events();
+    }
+    await through.stop();
+    await registry.stop();
+    expect(statuses).toEqual(Array(3).fill(mode === 'proxy' ? 200 : 307));
+  }); // prettier-ignore
+});
