@@ -87,15 +87,15 @@ export async function startGateway(options: {
   const under = (now: Rules): Gateway => ({
     ...parts,
     rules: now,
-    upstreams: upstreams.named(now.upstreams),
     identity: createIdentity(now.organizations),
+    upstreams: upstreams.named(now.upstreams), // last: what can fail comes before anything is changed
   });
   let gateway = under(rules);
   metrics.rulesLoaded.setToCurrentTime();
   const serve = (changed: Rules): void => {
+    gateway = under(changed);
     knowledge.want(changed.fusionLabels);
     readability.forgetAll();
-    gateway = under(changed);
   };
   context.onReload('rules', createReload({ read: () => reread(config), serve, metrics, log }));
 

@@ -1,4 +1,4 @@
-import type { Context } from '@weir/service';
+import { ConfigError, type Context } from '@weir/service';
 import type { Metrics } from '../metrics';
 import type { Rules } from './rules';
 import type { ReadRules } from './rules-file';
@@ -14,18 +14,26 @@ export function createReload({
   log,
 }: {
   read: () => ReadRules;
+  /** @throws ConfigError when something outside of the file is missing for these rules: nothing has changed then. */
   serve: (rules: Rules) => void;
   metrics: Pick<Metrics, 'reloads' | 'rulesLoaded'>;
   log: Pick<Context['log'], 'info' | 'error'>;
 }): () => void {
+  function refuse(problems: readonly string[]): void {
+    metrics.reloads.inc({ outcome: 'refused' });
+    log.error({ problems }, 'the rules file has mistakes: the rules stay as they are');
+  }
+
   return () => {
     const found = read();
-    metrics.reloads.inc({ outcome: found.ok ? 'loaded' : 'refused' });
-    if (!found.ok) {
-      log.error({ problems: found.problems }, 'the rules file has mistakes: the rules stay as they are');
-      return;
+    if (!found.ok) return refuse(found.problems);
+    try {
+      serve(found.rules);
+    } catch (error) {
+      if (error instanceof ConfigError) return refuse([error.message]);
+      throw error;
     }
-    serve(found.rules);
+    metrics.reloads.inc({ outcome: 'loaded' });
     metrics.rulesLoaded.setToCurrentTime();
     log.info({ upstreams: found.rules.upstreams.map(({ name, url }) => ({ name, url })) }, 'rules reloaded');
   };
