@@ -51,6 +51,7 @@ COPY --chmod=0644 deploy/healthcheck.mjs ./
 RUN install -d -o node -g node /var/lib/weir
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
+    ADMIN_HOST=0.0.0.0 \
     ADMIN_PORT=9090 \
     SPOOL_DIR=/var/lib/weir/spool \
     WORK_DIR=/var/lib/weir/work

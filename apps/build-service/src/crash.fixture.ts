@@ -27,6 +27,7 @@ void serve(
     health: createHealth(),
     signal: new AbortController().signal,
     onStop: () => {},
+    onReload: () => {},
   },
   publisher,
 ).then((port) => process.stdout.write(`${port}\n`));

@@ -64,6 +64,7 @@ export async function startService(
     health: createHealth(),
     signal: new AbortController().signal,
     onStop: (_what, release) => void releases.push(release),
+    onReload: () => {},
   };
   const port = await serve(config, context, publisher);
   const url = `http://127.0.0.1:${port}`;

@@ -3,15 +3,19 @@ import { ConfigError, listen, type Config, type Context } from '@weir/service';
 import type { variables } from './config';
 import { createHandler } from './handler';
 import { createKnowledge } from './count/knowledge';
-import { createIdentity, type IdentityTools } from './identity/identity';
 import { createMetrics } from './metrics';
+import type { Gateway } from './answer/exchange';
 import { createReadability } from './answer/readability';
 import type { Publishes } from './count/announcer';
 import { clock as realClock, type Clock } from './count/clock';
 import { createRecorder, type Recorder } from './count/recorder';
 import { openSharedKnowledge } from './count/shared-knowledge';
+import { openIdentities } from './identity/open-identity';
+import { createRateLimit } from './rate-limit';
 import type { Rules } from './rules/rules';
-import { readRulesFile, singleUpstream } from './rules/rules-file';
+import { createReload } from './rules/reload';
+import { readRulesFile, singleUpstream, type ReadRules } from './rules/rules-file';
+import { createUpstreams } from './rules/upstreams';
 import { createAddressOf } from './source/client-address';
 import { openSources } from './source/open-sources';
 import { closeServer, createGatewayServer } from './server';
@@ -48,12 +52,12 @@ export async function start(config: GatewayConfig, context: Context): Promise<vo
   );
 }
 
-/** The gateway itself, with a publisher given. Resolves with its port. */
+/** The gateway itself, with a publisher given. Resolves with its port; SIGHUP makes it read its rules file anew. */
 export async function startGateway(options: {
   config: GatewayConfig;
   rules: Rules;
   publisher: Publishes;
-  context: Pick<Context, 'host' | 'log' | 'metrics' | 'onStop'>;
+  context: Pick<Context, 'host' | 'log' | 'metrics' | 'onStop' | 'onReload'>;
   clock?: Clock;
 }): Promise<number> {
   const { config, rules, publisher, context, clock = realClock } = options;
@@ -64,13 +68,13 @@ export async function startGateway(options: {
     idleTimeoutMs: config.UPSTREAM_IDLE_TIMEOUT_MS,
     connections: config.UPSTREAM_CONNECTIONS,
   };
-  const upstreams = new Map(rules.upstreams.map((target) => [target.name, openUpstream(target, limits)]));
-  onStop('upstreams', () => Promise.all([...upstreams.values()].map((upstream) => upstream.close())));
+  const upstreams = createUpstreams((target) => openUpstream(target, limits));
+  onStop('upstreams', () => upstreams.close());
 
   let recorder: Recorder | undefined;
   const metrics = createMetrics([context.metrics], () => recorder?.state() ?? NOTHING);
-  const identity = openIdentity(rules, config, { metrics, log });
-  onStop('identity', identity.close);
+  const identities = openIdentities({ metrics, log, clientSecret: config.INTROSPECTION_CLIENT_SECRET });
+  onStop('identities', identities.close);
   const addressOf = createAddressOf(config.TRUSTED_PROXIES);
   const { sources, close } = openSources(config, { addressOf, metrics, log });
   onStop('secrets of sources', close);
@@ -82,33 +86,40 @@ export async function startGateway(options: {
   const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, clock, source }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
 
-  const handler = createHandler({
-    rules,
-    identity,
+  const parts = {
     sources,
-    upstreams,
+    rateLimit: createRateLimit({ perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_BURST }),
+    addressOf,
     recorder,
     readability,
     metrics,
     log,
+  };
+  const under = (now: Rules): Gateway => ({
+    ...parts,
+    rules: now,
+    identity: identities.under(now.identity),
+    upstreams: upstreams.named(now.upstreams), // last: what can fail comes before anything is changed
   });
+  let gateway = under(rules);
+  metrics.rulesLoaded.setToCurrentTime();
+  const serve = (changed: Rules): void => {
+    gateway = under(changed);
+    knowledge.want(changed.fusionLabels);
+    readability.forgetAll();
+  };
+  context.onReload('rules', createReload({ read: () => reread(config), serve, metrics, log }));
+
+  const handler = createHandler(() => gateway);
   const server = createGatewayServer(handler, { connections: config.CLIENT_CONNECTIONS });
   const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
   onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));
   return port;
 }
 
-/** @throws ConfigError when the rules need a secret that is not there. */
-function openIdentity(
-  rules: Rules,
-  { INTROSPECTION_CLIENT_SECRET: clientSecret }: GatewayConfig,
-  tools: IdentityTools,
-): ReturnType<typeof createIdentity> {
-  if (rules.identity.introspection?.protocol === 'rfc7662' && clientSecret === undefined) {
-    const message = 'is missing: identity.introspection of RULES_FILE names a clientId';
-    throw new ConfigError([{ variable: 'INTROSPECTION_CLIENT_SECRET', message }]);
-  }
-  return createIdentity(rules.identity, { ...tools, clientSecret });
+function reread({ RULES_FILE: file, GATEWAY_MODE: mode }: GatewayConfig): ReadRules {
+  if (file === undefined) return { ok: false, problems: ['there is no RULES_FILE: UPSTREAM changes with a restart'] };
+  return readRulesFile(file, mode);
 }
 
 function rulesOf(config: GatewayConfig): Rules {

@@ -26,6 +26,11 @@ const opened = <T>(open: (path: string) => T) =>
       return z.NEVER;
     }
   });
+const rate = () =>
+  z
+    .string()
+    .regex(/^\d{1,7}(?:\.\d{1,3})?$/, 'must be a number of requests a second such as 50 or 0.5; 0 sets no limit')
+    .transform(Number);
 
 export const variables = {
   GATEWAY_PORT: variable(port().default(8080), { description: 'Port for registry clients.' }),
@@ -88,6 +93,12 @@ export const variables = {
   GEOIP_NETWORK_FILE: variable(opened(openNetworks).optional(), {
     description: 'Networks of addresses, an mmdb file (GeoLite2, DB-IP, IPinfo). Read at start.',
     example: '/etc/weir/GeoLite2-ASN.mmdb',
+  }),
+  RATE_LIMIT_PER_SECOND: variable(rate().default(0), {
+    description: 'Requests a second of one source (IPv4 address or IPv6 /64) on average; 0 sets no limit.',
+  }),
+  RATE_LIMIT_BURST: variable(integer(1, 1_000_000, 'requests').default(500), {
+    description: 'Requests that one source may send at once, where RATE_LIMIT_PER_SECOND sets a limit.',
   }),
   AMQP_URL: variable(amqpUrl().default('amqp://127.0.0.1:5672'), {
     description:

@@ -70,6 +70,8 @@ export interface TestGateway {
   metricsText(): Promise<string>;
   /** What was logged, as text. */
   logged(): string;
+  /** As SIGHUP does. */
+  reload(): void;
   stop(): Promise<void>;
 }
 
@@ -88,13 +90,10 @@ export async function startTestGateway(
   const releases: (() => unknown)[] = [];
   const onStop = (_: string, release: () => unknown) => void releases.push(release);
   const clock = manualClock();
-  const port = await startGateway({
-    config,
-    rules,
-    publisher,
-    clock,
-    context: { host: '127.0.0.1', log, metrics, onStop },
-  });
+  let reload = (): unknown => undefined;
+  const onReload = (_: string, again: () => unknown) => void (reload = again);
+  const context = { host: '127.0.0.1', log, metrics, onStop, onReload };
+  const port = await startGateway({ config, rules, publisher, clock, context });
 
   const metric = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
     const values = (await metrics.getSingleMetric(name)?.get())?.values ?? [];
@@ -121,6 +120,7 @@ export async function startTestGateway(
     metric,
     metricsText: () => metrics.metrics(),
     logged: () => lines.join(''),
+    reload: () => void reload(),
     pass,
     async events(...types) {
       await pass(FOLLOW_MS);
@@ -134,11 +134,14 @@ export async function startTestGateway(
 }
 
 /** A registry that says what the test wants: for answers that a real one gives only in trouble. */
-export async function scriptedUpstream(answer: RequestListener): Promise<{ url: string; stop(): Promise<void> }> {
+export async function scriptedUpstream(
+  answer: RequestListener,
+  host = '127.0.0.1',
+): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -9,9 +9,10 @@ import type { Rule } from './rules/rules';
 import { UpstreamError, type Upstream } from './answer/upstream';
 
 /** The ladder of docs/request-handling.md, step by step. */
-export function createHandler(gateway: Gateway): RequestListener {
-  const { metrics, log } = gateway;
+export function createHandler(current: () => Gateway): RequestListener {
   return (request, response) => {
+    const gateway = current();
+    const { metrics, log } = gateway;
     const started = performance.now();
     const route = routeOf(request.url ?? '');
     climb(gateway, request, response)
@@ -39,7 +40,11 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
   if (request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0')
     response.setHeader('connection', 'close');
 
-  // 2. HTTP/1, for the parser still takes requests without a version. The target is a path: no other server's URL,
+  // 2. No source takes everything from the others.
+  const seconds = gateway.rateLimit.wait(gateway.addressOf(request));
+  if (seconds !== undefined) return no(tooMany(seconds));
+
+  // 3. HTTP/1, for the parser still takes requests without a version. The target is a path: no other server's URL,
   // nothing that cannot stand in a Location.
   const [path = '', query = ''] = split(request.url ?? '');
   if (request.httpVersionMajor !== 1 || !/^\/[\x21-\x7e]*$/.test(path + query) || query.includes('#')) {
@@ -50,24 +55,24 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
     });
   }
 
-  // 3. Only reading.
+  // 4. Only reading.
   const { method } = request;
   if (method !== 'GET' && method !== 'HEAD') {
     const message = 'only GET and HEAD are allowed: this gateway is for pulling; push to the registry itself';
     return no({ status: 405, code: 'UNSUPPORTED', message, headers: { allow: 'GET, HEAD' } });
   }
 
-  // 4. No list of all images: it is the upstream's secret and takes it long (registry.k8s.io#162).
+  // 5. No list of all images: it is the upstream's secret and takes it long (registry.k8s.io#162).
   const asked = parseRegistryPath(path);
   if (asked.kind === 'catalog') return no({ status: 404, code: 'UNSUPPORTED', message: '_catalog is not supported' });
 
-  // 5. Names, tags and digests follow their grammar, so that no path can mean anything else upstream.
+  // 6. Names, tags and digests follow their grammar, so that no path can mean anything else upstream.
   if (asked.kind === 'invalid') {
     const status = asked.code === 'UNSUPPORTED' ? 404 : 400;
     return no({ status, code: asked.code, message: asked.message });
   }
 
-  // 6. The rules say which upstream; the Host header chooses among them and nothing else.
+  // 7. The rules say which upstream; the Host header chooses among them and nothing else.
   const found = findRule(gateway, asked, request.headers.host);
   if (found === undefined) return no(unknownName(asked));
   const upstream = gateway.upstreams.get(found.rule.upstream.name) as Upstream;
@@ -75,40 +80,46 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
 
   try {
     switch (asked.kind) {
-      // 7. /v2/ is passed on, so that a challenge reaches the client.
+      // 8. /v2/ is passed on, so that a challenge reaches the client.
       case 'base': {
-        const status = await passOn(exchange, '/v2/');
+        const status = await passOn(gateway, exchange, '/v2/');
         gateway.recorder.pinged(gateway.sources.of(request), status);
         return 'proxy';
       }
-      // 8. So are lists of tags and of referrers, their links kept on the gateway.
+      // 9. So are lists of tags and of referrers, their links kept on the gateway.
       case 'tags':
-        await passOn(exchange, `/v2/${found.name}/tags/list`, asked.name);
+        await passOn(gateway, exchange, `/v2/${found.name}/tags/list`, asked.name);
         return 'proxy';
       case 'referrers': {
-        const status = await passOn(exchange, `/v2/${found.name}/referrers/${asked.digest}`, asked.name);
+        const status = await passOn(gateway, exchange, `/v2/${found.name}/referrers/${asked.digest}`, asked.name);
         const { name, digest } = asked;
         gateway.recorder.listed(visitOf(gateway, exchange, { name, reference: { digest } }), status);
         return 'proxy';
       }
-      // 9. The bytes of blobs flow past the gateway.
+      // 10. The bytes of blobs flow past the gateway.
       case 'blob':
         return await answerBlob(gateway, exchange, asked);
-      // 10. to 12. Manifests are what is counted.
+      // 11. to 13. Manifests are what is counted.
       case 'manifest':
         return await answerManifest(gateway, exchange, asked);
     }
   } catch (error) {
-    // 13. An upstream without an answer.
+    // 14. An upstream without an answer.
     if (!(error instanceof UpstreamError)) throw error;
     if (error.reason !== 'gone') {
       gateway.metrics.upstreamErrors.inc({ upstream: upstream.name, reason: error.reason });
-      gateway.log.warn({ upstream: upstream.name, reason: error.message }, 'no answer from upstream');
+      const because = error.reason === 'refused' ? { because: (error.cause as Error).message } : {};
+      gateway.log.warn({ upstream: upstream.name, reason: error.message, ...because }, 'no answer from upstream');
     }
     if (response.headersSent) response.destroy();
     else refuse(response, upstreamRefusal(error, upstream.name));
     return 'refuse';
   }
+}
+
+function tooMany(seconds: number): Refusal {
+  const message = `too many requests from this address; go on in ${seconds} s`;
+  return { status: 429, code: 'TOOMANYREQUESTS', message, headers: { 'retry-after': String(seconds) } };
 }
 
 type Asked = Exclude<RegistryPath, { kind: 'catalog' | 'invalid' }>;

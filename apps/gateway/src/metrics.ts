@@ -16,7 +16,22 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
       },
       ...registry,
     });
+  /** `outcome`: `loaded`, or `refused` for mistakes in the file. */
+  const reloads = new Counter({
+    name: 'weir_gateway_rules_reloads_total',
+    help: 'Times that the rules file was read anew, by outcome.',
+    labelNames: ['outcome'] as const,
+    ...registry,
+  });
+  for (const outcome of ['loaded', 'refused'] as const) reloads.inc({ outcome }, 0);
+
   return {
+    reloads,
+    rulesLoaded: new Gauge({
+      name: 'weir_gateway_rules_loaded_timestamp_seconds',
+      help: 'When the rules that are served now were loaded, seconds since 1970.',
+      ...registry,
+    }),
     /** `answer`: how it was answered, `redirect`, `proxy`, `upstream-redirect` or `refuse`. */
     requests: new Counter({
       name: 'weir_gateway_requests_total',

@@ -12,15 +12,19 @@ const LIMITS = {
 };
 
 /** The server for clients. Limits: 16 KiB of headers (431), 10 s for them (408), 2 minutes without a byte either way. */
-export function createGatewayServer(handler: RequestListener, { connections }: { connections: number }): Server {
-  const { maxHeaderSize, headersTimeout, requestTimeout, connectionsCheckingInterval, keepAliveTimeout } = LIMITS;
+export function createGatewayServer(
+  handler: RequestListener,
+  { connections, ...changed }: { connections: number } & Partial<typeof LIMITS>,
+): Server {
+  const limits = { ...LIMITS, ...changed };
+  const { maxHeaderSize, headersTimeout, requestTimeout, connectionsCheckingInterval, keepAliveTimeout } = limits;
   const server = createServer(
     { maxHeaderSize, headersTimeout, requestTimeout, connectionsCheckingInterval, keepAliveTimeout },
     handler,
   );
-  server.maxRequestsPerSocket = LIMITS.maxRequestsPerSocket;
+  server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
   server.maxConnections = connections;
-  server.setTimeout(LIMITS.idleTimeout);
+  server.setTimeout(limits.idleTimeout);
   return server;
 }
 

@@ -231,6 +231,7 @@ async function running(env: Record<string, string> = {}) {
   const context: Context = {
     name: 'ingest', version: '0', host: '127.0.0.1', log, metrics: new Registry(), health, signal: aborter.signal,
     onStop: (_what, release) => void releases.unshift(release),
+    onReload: () => {},
   }; // prettier-ignore
   await start(config, context);
   const stop = async () => {

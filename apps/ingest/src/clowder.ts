@@ -135,7 +135,7 @@ function homepage(flat: Flat, status: Flat, caller: string): Body {
 
 /** The monitor sends "0.06 ms"; a bare number is milliseconds too. What cannot be read stays out of the measurement. */
 function responseTime(value: unknown): { responseTimeMs?: number } {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(String(value ?? ''));
+  const match = /^\s*(\d+(?:\.\d+)?)(?:\s*(ms|s))?\s*$/.exec(String(value ?? ''));
   return match ? { responseTimeMs: Number(match[1]) * (match[2] === 's' ? 1000 : 1) } : {};
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError, StartError } from '@weir/service';
-import { endpointsOf, reachable, rowsOf, shortened } from './addresses';
+import { endpointsOf, rowsOf, shortened } from './addresses';
 import { passedOn } from './apps';
 import type { AppPart, Wiring } from './apps';
 import { ChildFailure, keepRunning } from './child';
@@ -131,7 +131,7 @@ export function createSupervisor(task: Task): { up(): Promise<Up>; down(): Promi
     const { name, stage, file, portVariable, mayLack = [] } = part;
     const adminPort = await freePort();
     mustGoOn();
-    const admin = `http://${reachable(settings.HOST)}:${adminPort}`;
+    const admin = `http://127.0.0.1:${adminPort}`;
     const readyUrl = `${admin}/readyz`;
     const env = {
       ...prepared.env,

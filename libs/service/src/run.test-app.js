@@ -5,7 +5,9 @@ void runApp(
   {
     name: 'example',
     variables: { LEVEL: variable(integer(1, 9), { description: 'a level' }) },
-    start(config, { health, log, onStop }) {
+    start(config, { health, log, onReload, onStop }) {
+      onReload('first', () => log.info('reloading'));
+      onReload('second', () => Promise.reject(new Error('no such thing')));
       health.check('level', () => config.LEVEL === 3);
       onStop('first', () => log.info('releasing first'));
       onStop('second', () => {

@@ -55,6 +55,27 @@ test('an app is healthy, ready and measured; SIGTERM makes it unready, releases 
   expect(child.output()).toMatch(/releasing second[\s\S]*releasing first[\s\S]*stopped/);
 });
 
+test('what is for operators listens on the loopback address alone, also when the app listens everywhere', async () => {
+  const child = app({ LEVEL: '3', HOST: '0.0.0.0' });
+  const port = await until(() => /"adminPort":(\d+)/.exec(child.output())?.[1]);
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  await expect(fetch(`http://127.0.0.2:${port}/readyz`)).rejects.toThrow();
+  child.kill('SIGKILL');
+});
+
+test('SIGHUP reloads what can be reloaded, as often as it comes; a reload that fails is logged and ends nothing', async () => {
+  const child = app({ LEVEL: '3' });
+  const port = await until(() => /"adminPort":(\d+)/.exec(child.output())?.[1]);
+  for (const times of [1, 2]) {
+    child.kill('SIGHUP');
+    await until(() => child.output().split('"reloading"').length === times + 1);
+    await until(() => child.output().split('could not be reloaded').length === times + 1);
+  }
+  expect(child.output()).toContain('no such thing');
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  child.kill('SIGKILL');
+});
+
 test('a second signal forces the end', async () => {
   const child = app({ LEVEL: '3' });
   await until(() => child.output().includes('"started"'));

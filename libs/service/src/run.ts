@@ -23,6 +23,8 @@ export interface Context {
   signal: AbortSignal;
   /** Registers the undoing of something that was just made; run in reverse order when the app stops. */
   onStop(what: string, release: () => unknown): void;
+  /** Registers what is done on SIGHUP, which ends a process that has registered nothing. One that fails is logged. */
+  onReload(what: string, reload: () => unknown): void;
 }
 
 /** A process of Weir: its name, the variables it reads, and how it starts. */
@@ -35,6 +37,9 @@ export interface App<V extends Variables> {
 /** The variables that every app has. */
 export const commonVariables = {
   HOST: variable(text(255).default('127.0.0.1'), { description: 'Address to listen on; 0.0.0.0 for every interface.' }),
+  ADMIN_HOST: variable(text(255).default('127.0.0.1'), {
+    description: 'Address of /healthz, /readyz and /metrics, which are for operators: never one that strangers reach.',
+  }),
   ADMIN_PORT: variable(port().default(0), {
     description: 'Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it.',
   }),
@@ -95,10 +100,11 @@ export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.P
 
   try {
     const admin = adminServer(health.readiness, metrics);
-    const adminPort = await listen(admin, { host: config.HOST, port: config.ADMIN_PORT, variable: 'ADMIN_PORT' });
+    const adminPort = await listen(admin, { host: config.ADMIN_HOST, port: config.ADMIN_PORT, variable: 'ADMIN_PORT' });
     onStop('admin server', () => admin.close().closeAllConnections());
     await app.start(config, {
       name: app.name, version, host: config.HOST, log, metrics, health, signal: aborter.signal, onStop,
+      onReload: reloader(process, log, aborter.signal),
     }); // prettier-ignore
     log.info({ adminPort }, 'started');
   } catch (error) {
@@ -121,6 +127,18 @@ function logger(name: string, level: string, process: NodeJS.Process): Logger {
     ...options,
     transport: { target: 'pino-pretty', options: { ignore: 'app,name', messageFormat: `${name}: {msg}` } },
   });
+}
+
+/** Whatever is registered runs on every SIGHUP, until the process begins to stop. */
+function reloader(process: NodeJS.Process, log: Logger, stopping: AbortSignal): Context['onReload'] {
+  return (what, reload) => {
+    process.on('SIGHUP', () => {
+      if (stopping.aborted) return;
+      Promise.resolve()
+        .then(reload)
+        .catch((error: unknown) => log.error({ err: error, what }, 'could not be reloaded'));
+    });
+  };
 }
 
 interface Stopper {

@@ -15,6 +15,7 @@ export interface AppProcess {
   logged(found: (line: LogLine) => boolean): Promise<LogLine>;
   /** What /readyz says, `{ ready, checks }`. */
   readiness(): Promise<{ ready: boolean; [more: string]: unknown }>;
+  signal(name: NodeJS.Signals): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
 }
@@ -53,6 +54,7 @@ export function startApp(app: string, env: Readonly<Record<string, string>>): Ap
       const response = await fetch(`http://127.0.0.1:${String(adminPort)}/readyz`);
       return (await response.json()) as { ready: boolean };
     },
+    signal: (name) => void child.kill(name),
     async stop() {
       child.kill('SIGTERM');
       return (await exited)[0];

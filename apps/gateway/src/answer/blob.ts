@@ -3,6 +3,7 @@ import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
 import { clientHeaders, redirect } from './pass-on';
 import { takesRedirectTo } from './redirect-target';
+import { refuse, type Refusal } from './refuse';
 import { relay } from './relay';
 import { redirectOf } from './upstream';
 import type { Recorder } from '../count/recorder';
@@ -37,10 +38,16 @@ export async function answerBlob(gateway: Gateway, exchange: Exchange, asked: As
     fetching(gateway, exchange, asked)?.('all');
     return 'upstream-redirect';
   }
+  if (answer.status === 416) {
+    // Distribution 2.8 announces the length of the whole blob, says four words and hangs up.
+    await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});
+    refuse(response, unsatisfiable(answer.headers['content-range']));
+    return 'proxy';
+  }
   const isWhole = answer.status === 200;
   const sent = isWhole || answer.status === 206 ? fetching(gateway, exchange, asked, isWhole) : undefined;
   let bytes = 0;
-  await relay(answer, response, clientHeaders(exchange, answer), (chunk) => {
+  await relay(answer, response, clientHeaders(gateway, exchange, answer), (chunk) => {
     bytes += chunk.length;
     gateway.metrics.blobBytes.inc(chunk.length);
   });
@@ -58,6 +65,12 @@ function fetching(
   if (method !== 'GET') return undefined;
   const range = isWhole ? undefined : request.headers.range;
   return recorder.fetching({ from: sources.of(request), repository: name, digest, range });
+}
+
+function unsatisfiable(range: string | undefined): Refusal {
+  const message = 'the blob ends before this range begins';
+  const length = range !== undefined && /^bytes \*\/\d{1,19}$/.test(range) ? { 'content-range': range } : {};
+  return { status: 416, code: 'RANGE_INVALID', message, headers: length };
 }
 
 /** Will the client get the blob from the upstream on its own? */

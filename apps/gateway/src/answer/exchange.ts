@@ -4,16 +4,20 @@ import type { Identity } from '../identity/identity';
 import type { Metrics } from '../metrics';
 import type { Readability } from './readability';
 import type { Recorder } from '../count/recorder';
+import type { RateLimit } from '../rate-limit';
 import type { Rule, Rules } from '../rules/rules';
 import type { Sources } from '../source/sources';
 import type { Upstream } from './upstream';
 
-/** What answering needs; made once. */
+/** What answering needs, under the rules of one moment: a request keeps the one with which it began. */
 export interface Gateway {
   rules: Rules;
   identity: Identity;
   sources: Sources;
   upstreams: ReadonlyMap<string, Upstream>;
+  rateLimit: RateLimit;
+  /** The address that a request counts for. */
+  addressOf: (request: IncomingMessage) => string;
   recorder: Recorder;
   readability: Readability;
   metrics: Metrics;

@@ -47,6 +47,9 @@ describe('what is refused', () => {
     ['/v2/_catalog?n=5', 404, 'UNSUPPORTED'],
     ['/', 404, 'UNSUPPORTED'],
     ['/token', 404, 'UNSUPPORTED'],
+    ['/metrics', 404, 'UNSUPPORTED'],
+    ['/readyz', 404, 'UNSUPPORTED'],
+    ['/healthz', 404, 'UNSUPPORTED'],
     ['/v2foo/team/app/manifests/v1', 404, 'UNSUPPORTED'],
     ['/v2/team/app/blobs/uploads/', 404, 'UNSUPPORTED'],
     ['//evil.example/v2/', 404, 'UNSUPPORTED'],
@@ -83,6 +86,12 @@ describe('what is refused', () => {
     ['two lengths', 'Content-Length: 5\r\nContent-Length: 6\r\n'],
     ['a length beside chunks', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'],
     ['a space before the colon', 'Transfer-Encoding : chunked\r\n'],
+    ['a length that is none', 'Content-Length: 5, 5\r\n'],
+    ['a coding that is none', 'Transfer-Encoding: chunked, identity\r\n'],
+    ['a folded line', 'Transfer-Encoding:\r\n chunked\r\n'],
+    ['a bare line feed', 'X-A: b\nTransfer-Encoding: chunked\r\n'],
+    ['a bare carriage return', 'X-A: b\rTransfer-Encoding: chunked\r\n'],
+    ['a zero byte', 'X-A: b\0c\r\n'],
   ])('a request with %s is answered 400 and its connection closed', async (_, header) => {
     const answer = await raw(gateway, `GET /v2/ HTTP/1.1\r\nHost: a\r\n${header}\r\n0\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);

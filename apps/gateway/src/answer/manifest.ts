@@ -1,13 +1,16 @@
-import { capabilityOf, parseClient, type RegistryPath } from '@weir/registry';
-import type { Exchange, Gateway, How } from './exchange';
+import { capabilityOf, mediaTypeOf, parseClient, type RegistryPath } from '@weir/registry';
+import { contradicts } from './digest';
 import { addMissingDigest } from './digest-header';
-import { requestHeaders } from './headers';
+import type { Exchange, Gateway, How } from './exchange';
+import { requestHeaders, type Headers } from './headers';
 import { MAX_MANIFEST_BYTES } from '../count/knowledge';
 import { clientHeaders, redirect } from './pass-on';
 import { answeredBy } from '../count/asking';
 import type { ManifestRequest } from '../count/request';
+import { readAhead } from './read-ahead';
 import { takesRedirectTo } from './redirect-target';
-import { createCollector, relay } from './relay';
+import { relay, send } from './relay';
+import { UpstreamError, type Answer } from './upstream';
 
 type AskedManifest = Extract<RegistryPath, { kind: 'manifest' }>;
 
@@ -18,10 +21,10 @@ export async function answerManifest(gateway: Gateway, exchange: Exchange, asked
   const visit = visitOf(gateway, exchange, asked);
   const path = `/v2/${name}/manifests/${asked.reference.tag ?? asked.reference.digest}`;
 
-  // 10. What must or might go wrong when redirected is proxied.
+  // 11. What must or might go wrong when redirected is proxied.
   if (!mayRedirect(gateway, exchange, visit)) return proxy(gateway, exchange, visit, path);
 
-  // 11. Not known to be readable by everybody: the upstream is asked before the client is sent there.
+  // 12. Not known to be readable by everybody: the upstream is asked before the client is sent there.
   const to = `${upstream.publicUrl}${path}${query}`;
   if (readability.of(upstream.name, name) !== 'open') {
     const answer = await recorder.ask(visit, signal);
@@ -33,7 +36,7 @@ export async function answerManifest(gateway: Gateway, exchange: Exchange, asked
     return 'redirect';
   }
 
-  // 12. Redirected at once; what the client got there is found out afterwards.
+  // 13. Redirected at once; what the client got there is found out afterwards.
   redirect(exchange, to);
   recorder.redirected(visit);
   return 'redirect';
@@ -53,23 +56,50 @@ function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, vis
   return recorder.hasRoom();
 }
 
+/**
+ * The upstream's answer through the gateway. A manifest is read whole before anything of it is sent, so that one that
+ * breaks off or is not what its digest names becomes an error that people can read, not half an answer.
+ */
 async function proxy(gateway: Gateway, exchange: Exchange, visit: ManifestRequest, path: string): Promise<How> {
   const { method, request, response, query, upstream, name, signal } = exchange;
   // Without compression, so that the manifest can be read on its way.
   const headers = requestHeaders(request.headers, ['accept-encoding']);
-  const answer = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
+  const asked = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
+  const answer = await addMissingDigest(visit, asked, { path: `${path}${query}`, headers, signal });
   if (visit.authorization === undefined) gateway.readability.note(upstream.name, name, answer.status);
+  const seen = answeredBy(answer.status, answer.headers);
+  const toClient = varying(clientHeaders(gateway, exchange, answer));
 
-  const shown = await addMissingDigest(visit, answer, { path: `${path}${query}`, headers, signal });
-  const collector = createCollector(MAX_MANIFEST_BYTES);
-  const whole = await relay(shown, response, clientHeaders(exchange, shown), collector.take);
-  if (!whole) return 'proxy';
-  const encoded = answer.headers['content-encoding'] !== undefined || answer.status !== 200;
-  gateway.recorder.answered(visit, {
-    ...answeredBy(shown.status, shown.headers),
-    body: encoded ? undefined : collector.body(),
-  });
+  if (answer.status === 200 && mediaTypeOf(seen.contentType) === 'text/html') {
+    await answer.body.dump({ limit: MAX_MANIFEST_BYTES }).catch(() => {});
+    throw new UpstreamError('nonsense', 'the upstream registry answered a web page in the place of a manifest');
+  }
+  if (!isReadable(method, answer)) {
+    if (await relay(answer, response, toClient)) gateway.recorder.answered(visit, seen);
+    return 'proxy';
+  }
+
+  const read = await readAhead(answer, MAX_MANIFEST_BYTES);
+  if ('flow' in read) {
+    if (await relay({ ...answer, body: read.flow }, response, toClient)) gateway.recorder.answered(visit, seen);
+    return 'proxy';
+  }
+  for (const digest of [visit.reference.digest, seen.digest])
+    if (contradicts(digest, seen.contentType, read.whole))
+      throw new UpstreamError('nonsense', 'the upstream registry answered a manifest that its digest does not name');
+  if (await send(read.whole, response, toClient)) gateway.recorder.answered(visit, { ...seen, body: read.whole });
   return 'proxy';
+}
+
+/** Does the answer have the manifest itself, whole and as it is? */
+function isReadable(method: string, { status, headers }: Answer): boolean {
+  if (method === 'HEAD' || status !== 200 || headers['content-encoding'] !== undefined) return false;
+  return Number(headers['content-length'] ?? 0) <= MAX_MANIFEST_BYTES;
+}
+
+/** Which manifest a tag has depends on what the client accepts, and perhaps on who it is: caches must tell them apart. */
+function varying(headers: Headers): Headers {
+  return { ...headers, vary: [headers['vary'] ?? [], 'Accept, Authorization'].flat() };
 }
 
 /** What counting has to know of a request for a manifest, or for the referrers of one. */

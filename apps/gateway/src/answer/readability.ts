@@ -11,13 +11,16 @@ export interface Readability {
   note(upstream: string, name: string, status: number): void;
   /** The upstream gave no answer: what is known of it counts no more. */
   forget(upstream: string, name: string): void;
+  /** Upstreams may have changed: nothing that is known counts any more. */
+  forgetAll(): void;
 }
 
 const MAX_REPOSITORIES = 10_000;
 const TTL_MS = 10 * 60_000;
 
 export function createReadability(): Readability {
-  const seen = createLru<'open' | 'closed'>(MAX_REPOSITORIES, TTL_MS);
+  const nothing = () => createLru<'open' | 'closed'>(MAX_REPOSITORIES, TTL_MS);
+  let seen = nothing();
   const key = (upstream: string, name: string) => `${upstream} ${name}`;
   return {
     of: (upstream, name) => seen.get(key(upstream, name)),
@@ -26,5 +29,6 @@ export function createReadability(): Readability {
       else if ((status >= 200 && status < 300) || status === 304) seen.set(key(upstream, name), 'open');
     },
     forget: (upstream, name) => seen.delete(key(upstream, name)),
+    forgetAll: () => void (seen = nothing()),
   };
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Headers } from './headers';
 import type { Answer } from './upstream';
@@ -8,13 +9,13 @@ import type { Answer } from './upstream';
  * keeps. Resolves true when the client has been sent all of it, false when either side broke off.
  */
 export async function relay(
-  answer: Answer,
+  answer: Pick<Answer, 'status'> & { body: Readable | AsyncIterable<Buffer> },
   response: ServerResponse,
   headers: Headers,
   tap?: (chunk: Buffer) => void,
 ): Promise<boolean> {
   if (response.destroyed) {
-    answer.body.destroy();
+    if (answer.body instanceof Readable) answer.body.destroy();
     return false;
   }
   response.writeHead(answer.status, headers);
@@ -38,16 +39,11 @@ function tapped(tap: (chunk: Buffer) => void) {
   };
 }
 
-/** Keeps up to `maxBytes` of what flows past; beyond that it lets go of everything. */
-export function createCollector(maxBytes: number): { take(chunk: Buffer): void; body(): Buffer | undefined } {
-  let chunks: Buffer[] | undefined = [];
-  let size = 0;
-  return {
-    take(chunk) {
-      size += chunk.length;
-      if (size > maxBytes) chunks = undefined;
-      chunks?.push(chunk);
-    },
-    body: () => (chunks && size > 0 ? Buffer.concat(chunks) : undefined),
-  };
+/** Sends a body that is here already. Resolves as {@link relay} does. */
+export function send(body: Buffer, response: ServerResponse, headers: Headers): Promise<boolean> {
+  return relay({ status: 200, body: one(body) }, response, { ...headers, 'content-length': String(body.length) });
+}
+
+async function* one(body: Buffer): AsyncGenerator<Buffer> {
+  yield body;
 }

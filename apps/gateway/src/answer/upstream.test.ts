@@ -25,12 +25,6 @@ describe('an upstream that says unusual things', () => {
         return void response.writeHead(200, { link: '<list?last=d&n=2>; rel="next"' }).end('{"tags":["b","d"]}');
       if (path.endsWith('/throttled'))
         return void response.writeHead(429, { 'retry-after': '7' }).end('{"errors":[{"code":"TOOMANYREQUESTS"}]}');
-      if (path.endsWith('/nothing')) return void request.socket.end('this is no HTTP\r\n\r\n');
-      if (path.endsWith('/slow')) return;
-      if (path.endsWith('/short')) {
-        response.writeHead(200, { 'content-type': IMAGE, 'content-length': 1000 }).write('{');
-        return void setTimeout(() => request.socket.destroy(), 20);
-      }
       if (path.endsWith('/hops')) {
         const headers = { 'content-type': IMAGE, connection: 'X-Private, close', 'x-private': '1', 'keep-alive': 'timeout=9',
           'proxy-authenticate': 'Basic', upgrade: 'h2c', 'set-cookie': 'a=b', 'strict-transport-security': 'max-age=1',
@@ -133,26 +127,6 @@ describe('an upstream that says unusual things', () => {
     expect(answer.body.toString()).toContain('TOOMANYREQUESTS');
     const events = await through.events();
     expect(events.filter(({ data }) => data['tag'] === 'throttled')).toEqual([]);
-  });
-
-  test.each([
-    ['slow', 504, 'did not answer in time'],
-    ['nothing', 502, 'not HTTP'],
-  ])('%s: %i in the shape of the registry', async (tag, status, message) => {
-    const answer = await ask(through.url, `/v2/a/manifests/${tag}`);
-    expect(answer.status).toBe(status);
-    expect(errorOf(answer.body)).toEqual([
-      {
-        code: 'UNAVAILABLE',
-        message: expect.stringContaining(message),
-        detail: { upstream: new URL(upstream.url).host },
-      },
-    ]);
-  });
-
-  test('a manifest that breaks off is seen to be incomplete and is no pull', async () => {
-    await expect(ask(through.url, '/v2/a/manifests/short')).rejects.toThrow();
-    expect((await through.events()).filter(({ data }) => data['tag'] === 'short')).toEqual([]);
   });
 });
 

@@ -76,6 +76,8 @@ export interface Knowledge {
   recall(digest: string | undefined): Facts;
   /** Is this image one of the index's, as far as the index is known? */
   isChild(index: string, digest: string): boolean;
+  /** From now on these labels are kept; configurations that were read without one of them are forgotten. */
+  want(labels: readonly string[]): void;
 }
 
 type Image = Extract<Manifest, { type: 'image' }>;
@@ -91,11 +93,12 @@ export function createKnowledge({
   metrics: Metrics;
   shared?: SharedKnowledge | undefined;
 }): Knowledge {
+  let wanted = labels;
   const images = createLru<Image>(MAX_LAYERS, Infinity, (image) => 2 + image.layers.length);
   /** By the child's digest; no platform where the index names none. */
   const children = createLru<{ platform: string | undefined; attests: boolean }>(MAX_CHILDREN);
   const indexes = createLru<readonly string[]>(MAX_CHILDREN, Infinity, (digests) => 1 + digests.length);
-  const configs = createLru<ImageConfig>(MAX_DIGESTS);
+  let configs = createLru<ImageConfig>(MAX_DIGESTS);
   /** Configurations that could not be had a moment ago: the next pull of the same image does not ask again. */
   const missing = createLru<true>(MAX_DIGESTS, MISSING_TTL_MS);
   const once = createSingleFlight();
@@ -141,7 +144,7 @@ export function createKnowledge({
   async function configOf({ config, kind }: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
     // Only that of an image has a platform.
     if (config === undefined || kind !== 'image' || config.size > MAX_CONFIG_BYTES) return undefined;
-    const known = configs.get(config.digest) ?? (await shared?.config(config.digest, labels));
+    const known = configs.get(config.digest) ?? (await shared?.config(config.digest, wanted));
     if (known !== undefined) configs.set(config.digest, known);
     if (known !== undefined || from === undefined || missing.get(config.digest)) return known;
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
@@ -153,10 +156,10 @@ export function createKnowledge({
     }
     const kept = {
       ...read,
-      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => labels.includes(name))),
+      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => wanted.includes(name))),
     };
     configs.set(config.digest, kept);
-    shared?.tellConfig(config.digest, { config: kept, looked: labels });
+    shared?.tellConfig(config.digest, { config: kept, looked: wanted });
     return kept;
   }
 
@@ -184,6 +187,10 @@ export function createKnowledge({
     },
     recall,
     isChild: (index, digest) => indexes.get(index)?.includes(digest) ?? false,
+    want(names) {
+      if (!names.every((name) => wanted.includes(name))) configs = createLru(MAX_DIGESTS);
+      wanted = names;
+    },
   };
 }
 

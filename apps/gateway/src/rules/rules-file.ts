@@ -33,6 +33,8 @@ const host = z
 const upstream = z.strictObject({
   url: origin,
   publicUrl: z.union([origin, z.literal(false)], 'must be a URL such as https://host, or false').optional(),
+  redirects: z.array(host).max(100).optional(),
+  realms: z.array(host).max(100).optional(),
 });
 const fusion = z.strictObject({
   image: imagePattern.optional(),
@@ -102,10 +104,15 @@ export function singleUpstream(url: string, publicUrl: string | undefined, mode:
   return createRules([{ upstream: target(name, { url, publicUrl }), mode }]);
 }
 
-function target(name: string, entry: { url: string; publicUrl?: string | false | undefined }): UpstreamTarget {
-  const url = new URL(entry.url).origin;
-  if (entry.publicUrl === false) return { name, url, publicUrl: undefined };
-  return { name, url, publicUrl: entry.publicUrl === undefined ? url : new URL(entry.publicUrl).origin };
+function target(name: string, entry: z.infer<typeof upstream>): UpstreamTarget {
+  const { publicUrl = entry.url, redirects, realms } = entry;
+  return {
+    name,
+    url: new URL(entry.url).origin,
+    publicUrl: publicUrl === false ? undefined : new URL(publicUrl).origin,
+    ...(redirects === undefined ? {} : { redirects }),
+    ...(realms === undefined ? {} : { realms }),
+  };
 }
 
 function fusionRule({ image, tag, label }: z.infer<typeof fusion>): FusionRule {

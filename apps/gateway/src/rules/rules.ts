@@ -1,6 +1,7 @@
 import { isRepositoryName } from '@weir/registry';
 import { nobody, type IdentityRules } from '../identity/identity-file';
-import { imageMatcher, textMatcher, type Matcher } from './glob';
+import { imageMatcher, textMatcher } from './glob';
+import { hostMatcher, parseHost } from './hosts';
 
 /**
  * How manifests are answered; blob bytes flow past the gateway in every mode.
@@ -19,6 +20,10 @@ export interface UpstreamTarget {
   url: string;
   /** Where clients reach it, an origin; undefined when they cannot, so that nothing is redirected. */
   publicUrl: string | undefined;
+  /** Hosts whose redirects are followed, wherever they are; absent: every host with a public address. */
+  redirects?: readonly string[];
+  /** Hosts to which clients may be sent for a token; absent: every host by https. */
+  realms?: readonly string[];
 }
 
 /** When a pull uses Fusion; all that is given must match. */
@@ -79,11 +84,11 @@ export function createRules(definitions: readonly RuleDefinition[], identity: Id
     upstreams: [...new Set(definitions.map(({ upstream }) => upstream))],
     fusionLabels: compiled.flatMap(({ rule }) => rule.fusion?.label ?? []),
     find(host, image) {
-      const named = normalHost(host);
+      const named = parseHost(host);
       return compiled.find(({ forHost, forImage }) => forHost(named) && forImage(image))?.rule;
     },
     findForHost(host) {
-      const named = normalHost(host);
+      const named = parseHost(host);
       return compiled.find(({ forHost }) => forHost(named))?.rule;
     },
     identity,
@@ -117,17 +122,4 @@ function compileFusion({ image, tag, label }: FusionRule): Fusion {
       return value !== undefined && valueMatches(value);
     },
   };
-}
-
-/** `registry.example.com`, `registry.example.com:8443`, `*.example.com` or, for every host, nothing at all. */
-function hostMatcher(pattern: string | undefined): (host: { name: string; port: string } | undefined) => boolean {
-  if (pattern === undefined) return () => true;
-  const wanted: Matcher = textMatcher(pattern.toLowerCase());
-  const withPort = /:\d+$/.test(pattern);
-  return (host) => host !== undefined && wanted(withPort ? `${host.name}:${host.port}` : host.name);
-}
-
-function normalHost(header: string | undefined): { name: string; port: string } | undefined {
-  const match = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/.exec((header ?? '').toLowerCase());
-  return match ? { name: (match[1] ?? '').replace(/\.$/, ''), port: match[2] ?? '' } : undefined;
 }
