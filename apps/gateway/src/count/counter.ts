@@ -110,7 +110,7 @@ export function createCounter(options: {
       const { tag } = request.reference;
       const step = { from: keyOf(request), source: request.from.key, tag, digest, at };
       if (answer.status === 304) {
-        goesOn(visits.end(step));
+        if (request.method === 'GET') goesOn(visits.end(step));
         await publish('io.weir.check', request, step, knowledge.recall(digest));
         return;
       }

@@ -200,6 +200,18 @@ describe.each(modes)('in mode %s', (mode) => {
     ]);
   });
 
+  test('a HEAD and a GET that finds nothing new are one check; a HEAD that finds nothing new is its own', async () => {
+    const headers = { 'user-agent': 'docker/27.1', accept: IMAGE };
+    const unchanged = { ...headers, 'if-none-match': `"${single.digest}"` };
+    const path = '/v2/team/single/manifests/v1';
+    await ask(gateway.url, path, { method: 'HEAD', headers });
+    await ask(gateway.url, path, { headers: unchanged });
+    expect((await gateway.events()).map(({ type }) => type)).toEqual([CHECK]);
+    await ask(gateway.url, path, { method: 'HEAD', headers });
+    await ask(gateway.url, path, { method: 'HEAD', headers: unchanged });
+    expect((await gateway.events()).map(({ type }) => type)).toEqual([CHECK, CHECK, CHECK]);
+  });
+
   test('a loop of GETs by tag is a pull each time', async () => {
     for (let n = 0; n < 4; n += 1) await send(manifest('single', 'v1'), 'docker/27.1');
     expect(await gateway.events(PULL, CHECK)).toHaveLength(4);

@@ -85,6 +85,23 @@ test('at the bound of all sources neither', () => {
   expect(pulls).toBe(2_000);
 });
 
+test('at the bound of sources that ping neither', () => {
+  const visits = start();
+  visits.image(step({ digest: 'd' }));
+  for (const source of ['one', 'two']) visits.ping(source, 1);
+  for (let n = 0; n < 2_000; n += 1) visits.ping(`${n}`, 2);
+  expect(visits.image(step({ digest: 'd', at: 3 })).isPull).toBe(true);
+});
+
+test('sources that have begun what they pinged for take no room', () => {
+  const visits = start();
+  for (let n = 0; n < 5_000; n += 1) {
+    visits.ping(`${n}`, 0);
+    visits.image(step({ from: `${n} team/app`, source: `${n}`, digest: 'd' }));
+  }
+  expect(visits.image(step({ from: '4999 team/app', source: '4999', digest: 'd', at: 1 })).isPull).toBe(false);
+});
+
 test('sources that never begin a visit are not remembered without end', () => {
   const visits = start();
   for (let n = 0; n < 20_000; n += 1) {

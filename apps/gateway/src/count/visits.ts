@@ -1,4 +1,3 @@
-import { createLru } from './lru';
 import { createOrdered } from './ordered';
 
 /**
@@ -72,7 +71,8 @@ interface Entry {
 export function createVisits(isChild: (index: string, digest: string) => boolean): Visits {
   // In the order of their last use.
   const entries = createOrdered<string, Entry>();
-  const pings = createLru<readonly number[]>(MAX_SOURCES, OPEN_MS);
+  /** When each source has pinged without having begun a visit yet. */
+  const pings = createOrdered<string, readonly number[]>();
   let size = 0;
   let incompleteUntil = 0;
 
@@ -111,11 +111,23 @@ export function createVisits(isChild: (index: string, digest: string) => boolean
     return visit;
   }
 
+  const pingsOf = (source: string, at: number): readonly number[] =>
+    (pings.get(source) ?? []).filter((ping) => at - ping <= OPEN_MS);
+
+  function ping(source: string, at: number): void {
+    pings.put(source, [...pingsOf(source, at), at].slice(-MAX_PINGS));
+    const oldest = pings.oldest();
+    if (pings.size <= MAX_SOURCES || oldest === undefined) return;
+    if (pingsOf(oldest.key, at).length > 0) incompleteUntil = at + OPEN_MS;
+    pings.delete(oldest.key);
+  }
+
   /** Whoever pings is about to begin a visit: has somebody pinged who has not begun one yet? */
   function takePing({ source, at }: Step): boolean {
-    const waiting = (pings.get(source) ?? []).filter((ping) => at - ping <= OPEN_MS);
-    pings.set(source, waiting.slice(1));
-    return waiting.length > 0;
+    const [first, ...others] = pingsOf(source, at);
+    if (others.length > 0) pings.put(source, others);
+    else pings.delete(source);
+    return first !== undefined;
   }
 
   /** The oldest visit that this step continues, else a new one. */
@@ -164,9 +176,7 @@ export function createVisits(isChild: (index: string, digest: string) => boolean
   }
 
   return {
-    ping(source, at) {
-      pings.set(source, [...(pings.get(source) ?? []), at].slice(-MAX_PINGS));
-    },
+    ping,
     head(step) {
       takePing(step);
       return open(entryOf(step), stages.head, step);
