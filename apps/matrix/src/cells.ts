@@ -41,7 +41,15 @@ const own: Platform = process.arch === 'arm64' ? ARM64 : AMD64;
 const other: Platform = own === AMD64 ? ARM64 : AMD64;
 const both = [nameOf(AMD64), nameOf(ARM64)];
 
-const onePull: Expected = { pulls: 1, checks: 0, arch: [nameOf(own)], kinds: ['image'], referrers: 0 };
+const onePull: Expected = {
+  pulls: 1,
+  checks: 0,
+  arch: [nameOf(own)],
+  kinds: ['image'],
+  referrers: 0,
+  downloads: 1,
+};
+const twoPulls: Expected = { ...onePull, pulls: 2, arch: both, kinds: ['image', 'image'], downloads: 2 };
 const byTag = { reference: `:${TAG}`, platforms: 'own' } as const;
 
 const single = (unique: string): Content => imageOf(unique, own, 'docker');
@@ -117,7 +125,7 @@ export const cells: readonly Cell[] = [
     upstream: 'open',
     content: twoPlatforms,
     pulls: (_, client) => eachPlatform(client),
-    expected: () => ({ ...onePull, pulls: 2, arch: both, kinds: ['image', 'image'] }),
+    expected: () => twoPulls,
   },
   {
     image: 'attested-all',
@@ -126,9 +134,7 @@ export const cells: readonly Cell[] = [
     content: attested,
     pulls: (_, client) => eachPlatform(client),
     expected: ({ wholeIndex }) => ({
-      ...onePull,
-      pulls: 2,
-      arch: both,
+      ...twoPulls,
       kinds: ['image', 'image', ...(wholeIndex ? ['attestation', 'attestation'] : [])],
       referrers: wholeIndex ? 2 : 0,
     }),
@@ -169,7 +175,7 @@ export const cells: readonly Cell[] = [
     content: (unique) => signatureOf(single(unique)),
     tagOf: (content) => signatureTagOf(content),
     pulls: (content) => [{ reference: `:${signatureTagOf(content)}`, platforms: 'own' }],
-    expected: () => ({ pulls: 0, checks: 0, arch: [], kinds: ['signature'], referrers: 1 }),
+    expected: () => ({ pulls: 0, checks: 0, arch: [], kinds: ['signature'], referrers: 1, downloads: 0 }),
   },
   {
     image: 'basic',

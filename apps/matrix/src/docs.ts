@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { format, resolveConfig } from 'prettier';
 import type { Row } from './judge';
 import { countsOf, markdownTable, sequencesOf, summaryOf } from './table';
 
@@ -8,7 +7,7 @@ export async function writeTables(page: string, rows: readonly Row[]): Promise<v
   const counts = `${markdownTable(countsOf(rows))}\n\n${summaryOf(rows)}.`;
   const text = between(await readFile(page, 'utf8'), 'counts', counts);
   const whole = between(text, 'asks', markdownTable(sequencesOf(rows)));
-  await writeFile(page, await format(whole, { ...(await resolveConfig(page)), parser: 'markdown' }));
+  await writeFile(page, whole);
 }
 
 /** @throws where the marks are missing */

@@ -16,6 +16,8 @@ export interface Expected extends Counts {
   /** Of pulls and of referrers, one entry each. */
   kinds: readonly string[];
   referrers: number;
+  /** Pulls of which layers were fetched, and not found to be there already. */
+  downloads: number;
   /** Whether every pull must carry the organization of the login. */
   organization?: boolean;
 }
@@ -57,6 +59,7 @@ export function judge(expected: Expected, evidence: Evidence): Verdict {
   const of = (type: string): PublishedEvent[] => events.filter((event) => event.type === `io.weir.${type}`);
   const pulls = of('pull');
   const referrers = of('referrer');
+  const downloads = of('download');
   const seen: Counts = {
     pulls: pulls.length,
     checks: of('check').length,
@@ -69,12 +72,13 @@ export function judge(expected: Expected, evidence: Evidence): Verdict {
     ...differs('checks', expected.checks, seen.checks),
     ...differs('architectures', [...expected.arch].sort(), seen.arch),
     ...differs('referrers', expected.referrers, referrers.length),
+    ...differs('downloads', expected.downloads, downloads.length),
+    ...strays(pulls, downloads),
     ...differs('kinds', [...expected.kinds].sort(), kinds),
     ...(expected.organization ? organizations(pulls, organization) : []),
     ...(elsewhere ? leaks(requests) : []),
   ];
-  const downloads = of('download').length;
-  return { seen, ok: problems.length === 0, kinds, referrers: referrers.length, downloads, problems };
+  return { seen, ok: problems.length === 0, kinds, referrers: referrers.length, downloads: downloads.length, problems };
 }
 
 function differs(what: string, expected: unknown, seen: unknown): string[] {
@@ -84,6 +88,14 @@ function differs(what: string, expected: unknown, seen: unknown): string[] {
 
 function said(value: unknown): string {
   return Array.isArray(value) ? value.join(' + ') || 'none' : String(value);
+}
+
+/** A download names the pull that it belongs to, and no two name the same. */
+function strays(pulls: readonly PublishedEvent[], downloads: readonly PublishedEvent[]): string[] {
+  const ids = new Set(pulls.map(({ id }) => id));
+  const named = downloads.map(({ data }) => data.pull ?? 'none');
+  const strangers = named.filter((id, at) => !ids.has(id) || named.indexOf(id) !== at);
+  return strangers.length === 0 ? [] : [`downloads of no pull of their own: ${strangers.length}`];
 }
 
 function organizations(pulls: readonly PublishedEvent[], expected: string): string[] {

@@ -3,15 +3,15 @@ import { connect, type ConsumeMessage } from 'amqplib';
 
 /** An event as it went over the bus. */
 export interface PublishedEvent {
+  id: string;
   type: string;
   data: {
     repository?: string;
-    tag?: string;
-    digest?: string;
     platform?: string;
     kind?: string;
+    /** Of a download: the pull's id. */
+    pull?: string;
     user?: { organization?: string };
-    client?: { name?: string; version?: string };
   };
 }
 
