@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { installPackages, missingPackages } from '@weir/testing';
 import { cells } from './cells';
 import { kinds } from './clients';
+import { command } from './command';
 import { writeTables } from './docs';
 import type { Row } from './judge';
 import { playMatrix } from './matrix';
@@ -52,6 +53,8 @@ async function play(options: Options, progress: (text: string) => void, signal: 
     const gateway = [join(root, 'apps/gateway/dist/main.js')];
     return await playMatrix({ dir, gateway, clients, modes, cells, progress, signal });
   } finally {
+    // Unpacked layers may be folders that nobody but root may empty as they are.
+    await command('chmod', ['-R', 'u+rwX', dir]).catch(() => {});
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }
