@@ -8,7 +8,7 @@ import type { Client, ClientName } from './clients/client';
 import { ORGANIZATION, startGateway, type Mode } from './gateway';
 import { judge, type Evidence, type Expected, type Row } from './judge';
 import { push } from './push';
-import { readPublished, type Published } from './published';
+import { readPublished, type Published, type PublishedEvent } from './published';
 import { createTrace, type Trace } from './recorder';
 import { pushAsSchema1 } from './schema1';
 import { unmountUnder } from './mounts';
@@ -39,7 +39,6 @@ interface Stage {
 
 /** What was played and still has to be judged: only when the gateway has ended, all its events are there. */
 interface Played {
-  cell: Cell;
   repository: string;
   failure: string | undefined;
   requests: Evidence['requests'];
@@ -110,65 +109,78 @@ async function startClient(name: ClientName, dir: string): Promise<Client | stri
 }
 
 async function playMode(client: Client, mode: Mode, stage: Stage, options: MatrixOptions): Promise<Row[]> {
-  const { dir, gateway: args, progress } = options;
-  const { trace, upstreams, amqp, published } = stage;
-  const place = join(dir, `gateway-${client.name}-${mode}`);
-  const gateway = await startGateway({ dir: place, args, mode, amqp, upstreams, trace });
-  const played: Played[] = [];
+  const { upstreams, trace, amqp, published } = stage;
+  const { abilities } = kinds[client.name];
+  const dir = join(options.dir, `gateway-${client.name}-${mode}`);
+  const gateway = await startGateway({ dir, args: options.gateway, mode, amqp, upstreams, trace });
+  const played = new Map<Cell, Played>();
   try {
     for (const cell of options.cells) {
       options.signal.throwIfAborted();
-      if (lacks(cell, client.name, kinds[client.name].abilities) !== undefined) continue;
-      progress(`${client.name} ${client.version}, ${mode}, ${cell.image}`);
-      played.push(await playCell(cell, client, mode, { host: gateway.hosts[cell.upstream], upstreams, trace }));
+      if (lacks(cell, client.name, abilities) !== undefined) continue;
+      options.progress(`${client.name} ${client.version}, ${mode}, ${cell.image}`);
+      played.set(cell, await playCell(cell, client, mode, stage, gateway.hosts[cell.upstream]));
     }
   } finally {
     await gateway.stop();
   }
-  const events = await published.all();
+  const events = byRepository(await published.take(), [...played.values()]);
   const rows = options.cells.map((cell) => {
-    const { abilities } = kinds[client.name];
     const row = rowOf(client, mode, cell, cell.expected(abilities));
-    const found = played.find((each) => each.cell === cell);
-    if (!found) return { ...row, problems: [lacks(cell, client.name, abilities) ?? 'not played'] };
-    const verdict = judge(cell.expected(abilities), {
-      ...found,
-      events: events.filter(({ data }) => data.repository === found.repository),
-      elsewhere: cell.upstream === 'elsewhere',
-      organization: ORGANIZATION,
-    });
-    return { ...row, ...verdict, asked: found.requests.map(askedOf) };
+    const found = played.get(cell);
+    return found ? judged(row, found, cell, events) : { ...row, problems: [lacks(cell, client.name, abilities) ?? ''] };
   });
-  const wrong = rows.filter(({ ok }) => ok === false);
-  for (const { image, problems } of wrong) progress(`  ${image} is wrong: ${problems.join('; ')}`);
+  for (const { image, ok, problems } of rows)
+    if (ok === false) options.progress(`  ${image} is wrong: ${problems.join('; ')}`);
   return rows;
 }
 
-async function playCell(
-  cell: Cell,
-  client: Client,
-  mode: Mode,
-  { host, upstreams, trace }: { host: string; upstreams: Upstreams; trace: Trace },
-): Promise<Played> {
+async function playCell(cell: Cell, client: Client, mode: Mode, stage: Stage, host: string): Promise<Played> {
+  const { upstreams, trace } = stage;
   const repository = `${cell.upstream}/${client.name}-${mode}/${cell.image}`;
   const content = cell.content(repository);
-  if (cell.schema1) await pushAsSchema1(upstreams.pushTo, repository, TAG, content);
-  else await push(upstreams.pushTo, repository, cell.tagOf?.(content) ?? TAG, content);
-  trace.take();
+  const further = {
+    host,
+    repository,
+    artifact: cell.needs === 'artifacts',
+    ...(cell.upstream === 'open' ? {} : { login: upstreams.login }),
+  };
   let failure: string | undefined;
   try {
-    for (const pull of cell.pulls(content, kinds[client.name].abilities))
-      await client.pull({
-        ...pull,
-        host,
-        repository,
-        artifact: cell.needs === 'artifacts',
-        ...(cell.upstream === 'open' ? {} : { login: upstreams.login }),
-      });
+    if (cell.schema1) await pushAsSchema1(upstreams.pushTo, repository, TAG, content);
+    else await push(upstreams.pushTo, repository, cell.tagOf?.(content) ?? TAG, content);
+    trace.take();
+    for (const pull of cell.pulls(content, kinds[client.name].abilities)) await client.pull({ ...pull, ...further });
   } catch (error) {
     failure = (error as Error).message;
   }
-  return { cell, repository, failure, requests: trace.take() };
+  return { repository, failure, requests: trace.take() };
+}
+
+function judged(row: Row, played: Played, cell: Cell, events: ReadonlyMap<string, PublishedEvent[]>): Row {
+  const { repository, failure, requests } = played;
+  const verdict = judge(cell.expected(kinds[row.client].abilities), {
+    failure,
+    requests,
+    events: events.get(repository) ?? [],
+    elsewhere: cell.upstream === 'elsewhere',
+    organization: ORGANIZATION,
+  });
+  return { ...row, ...verdict, asked: requests.map(askedOf) };
+}
+
+/** @throws where something was counted that nobody had pulled */
+function byRepository(
+  events: readonly PublishedEvent[],
+  played: readonly Played[],
+): ReadonlyMap<string, PublishedEvent[]> {
+  const sorted = new Map(played.map(({ repository }) => [repository, [] as PublishedEvent[]]));
+  for (const event of events) {
+    const own = sorted.get(event.data.repository ?? '');
+    if (!own) throw new Error(`An event belongs to nothing that was pulled: ${JSON.stringify(event)}`);
+    own.push(event);
+  }
+  return sorted;
 }
 
 function unplayable(name: ClientName, reason: string, { modes, cells }: MatrixOptions): Row[] {

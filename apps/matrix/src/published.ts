@@ -17,8 +17,8 @@ export interface PublishedEvent {
 
 /** Reads everything that is published, in a queue of its own. */
 export interface Published {
-  /** All events so far, in order; resolves when whatever was confirmed before the call has been read. */
-  all(): Promise<readonly PublishedEvent[]>;
+  /** All events since the last call, in order; resolves when whatever was confirmed before this one has been read. */
+  take(): Promise<readonly PublishedEvent[]>;
   close(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export async function readPublished(amqp: string): Promise<Published> {
   await channel.assertExchange(EXCHANGE, 'fanout', { durable: true, alternateExchange: 'weir.unrouted' });
   await channel.assertQueue(QUEUE, { exclusive: true, durable: false });
   await channel.bindQueue(QUEUE, EXCHANGE, '');
-  const events: PublishedEvent[] = [];
+  let events: PublishedEvent[] = [];
   const marks = new Map<string, () => void>();
   const read = (message: ConsumeMessage | null): void => {
     if (!message) return;
@@ -44,14 +44,16 @@ export async function readPublished(amqp: string): Promise<Published> {
   await channel.consume(QUEUE, read, { noAck: true });
 
   return {
-    async all() {
+    async take() {
       // A mark goes into the same queue behind everything that is in it: when it has come out, so has that.
       const mark = randomUUID();
       const seen = new Promise<void>((resolve) => void marks.set(mark, resolve));
       channel.sendToQueue(QUEUE, Buffer.from(mark));
       await seen;
       marks.delete(mark);
-      return events;
+      const taken = events;
+      events = [];
+      return taken;
     },
     close: () => connection.close(),
   };
