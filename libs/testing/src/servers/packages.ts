@@ -13,6 +13,9 @@ const programOf = {
   skopeo: 'skopeo',
   buildah: 'buildah',
   openssl: 'openssl',
+  podman: 'podman',
+  'docker.io': 'dockerd',
+  containerd: 'containerd',
   // Its promtool, which checks the alert rules.
   prometheus: 'promtool',
 } as const;
