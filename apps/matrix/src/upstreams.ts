@@ -18,7 +18,7 @@ export interface Upstreams {
   /** Who may pull what is private. */
   login: Login;
   /** What the gateway is told of each: where it reaches it, and where clients do. */
-  addresses: Readonly<Record<UpstreamName, { url: string; publicUrl: string }>>;
+  addresses: Readonly<Record<UpstreamName, { url: string; publicUrl: string; redirects?: string[] }>>;
   stop(): Promise<void>;
 }
 
@@ -65,11 +65,12 @@ export async function startUpstreams(dir: string, trace: Trace): Promise<Upstrea
       token: await registry('token', tokens.registrySettings),
       elsewhere: elsewhere.url,
     };
-    const addresses = {} as Record<UpstreamName, { url: string; publicUrl: string }>;
+    const addresses = {} as Record<UpstreamName, Upstreams['addresses'][UpstreamName]>;
     for (const name of UPSTREAMS) {
       const own = await recorder('upstream', UPSTREAM_HOST, urls[name]);
       addresses[name] = { url: urls[name], publicUrl: `http://${own.host}` };
     }
+    addresses.elsewhere.redirects = [storage.host]; // a private address, which is followed to only where it is named
     return { pushTo: open, login, addresses, stop: stopAll };
   } catch (error) {
     await stopAll();
