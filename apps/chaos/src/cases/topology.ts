@@ -1,4 +1,4 @@
-import { connect, type Channel } from 'amqplib';
+import { connect, type ConfirmChannel } from 'amqplib';
 import type { Case, World } from '../case';
 import { weir } from '../command-line';
 
@@ -11,13 +11,15 @@ const WORKERS = ['redis-worker', 'influx-worker', 'mongo-worker'] as const;
 const BY_HTTP = { single: 0.5, batch: 0.5 };
 
 /** Changes the topology as an operator would who is mistaken. */
-async function onBroker<T>(world: World, work: (channel: Channel) => Promise<T>): Promise<T> {
+async function onBroker<T>(world: World, work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
   const connection = await connect(world.system.direct.amqp);
   connection.on('error', () => {});
   try {
-    const channel = await connection.createChannel();
+    const channel = await connection.createConfirmChannel();
     channel.on('error', () => {});
-    return await work(channel);
+    const done = await work(channel);
+    await channel.waitForConfirms(); // closing the connection overtakes what was published
+    return done;
   } finally {
     await connection.close().catch(() => {});
   }
@@ -120,7 +122,8 @@ export const topologyCases: readonly Case[] = [
       for (const name of apps) {
         await world.until(`${name} names the queue`, async () => {
           const { ready = true, checks = {} } = (await world.app(name).readiness()) ?? {};
-          return !ready && Object.values(checks).some((said) => said !== true && said.includes('weir.redis'));
+          const named = Object.values(checks).some((said) => said !== true && said.includes('weir.redis'));
+          return named && (!ready || name === 'ingest'); // which takes events into its spool
         });
       }
       world.load({ ways: BY_HTTP });

@@ -64,6 +64,7 @@ export function openSharedKnowledge({
   const fresh = createLru<true>(MAX_FRESH, REFRESH_MS);
   let pausedUntil = 0;
   let away = false;
+  let closing = false;
 
   /** Once for each time that Redis goes away, not for each question. */
   function isAway(reason: string): void {
@@ -71,6 +72,7 @@ export function openSharedKnowledge({
     away = true;
   }
   redis.on('error', (error: Error) => isAway(explainTls(error) ?? error.message));
+  redis.on('close', () => closing || isAway('the connection is closed'));
 
   /** Undefined when there is no answer, at once where none can be expected. */
   async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
@@ -122,7 +124,10 @@ export function openSharedKnowledge({
     },
     tellManifest: (digest, manifest) => tell(digest, encodeManifest(manifest)),
     tellConfig: (digest, learned) => tell(digest, encodeConfig(learned)),
-    close: () => redis.disconnect(),
+    close() {
+      closing = true;
+      redis.disconnect();
+    },
   };
 }
 
