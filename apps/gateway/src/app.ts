@@ -76,10 +76,10 @@ export async function startGateway(options: {
   const identities = openIdentities({ metrics, log, clientSecret: config.INTROSPECTION_CLIENT_SECRET });
   onStop('identities', identities.close);
   const addressOf = createAddressOf(config.TRUSTED_PROXIES);
-  const { sources, close } = openSources(config, { addressOf, metrics, log });
+  const { sources, close } = await openSources(config, { addressOf, metrics, log });
   onStop('secrets of sources', close);
   const readability = createReadability();
-  const shared = config.REDIS_URL === undefined ? undefined : openSharedKnowledge({ url: config.REDIS_URL, log, metrics }); // prettier-ignore
+  const shared = config.REDIS_URL === undefined ? undefined : await openSharedKnowledge({ url: config.REDIS_URL, log, metrics }); // prettier-ignore
   onStop('shared knowledge', () => shared?.close());
   const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics, shared });
   const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;

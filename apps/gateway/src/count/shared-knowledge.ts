@@ -1,6 +1,5 @@
 import type { ImageConfig, Manifest } from '@weir/registry';
 import { explainTls, type Context } from '@weir/service';
-import { Redis, ReplyError } from 'ioredis';
 import {
   decodeConfig,
   decodeManifest,
@@ -42,7 +41,7 @@ const MAX_FRESH = 20_000;
 const keyOf = (digest: string): string => `weir:digest:${digest}`;
 
 /** The user needs `+getrange +set +expire` on `weir:digest:*`. */
-export function openSharedKnowledge({
+export async function openSharedKnowledge({
   url,
   log,
   metrics,
@@ -50,7 +49,8 @@ export function openSharedKnowledge({
   url: string;
   log: Pick<Context['log'], 'warn' | 'info'>;
   metrics: Metrics;
-}): SharedKnowledge {
+}): Promise<SharedKnowledge> {
+  const { Redis } = await import('ioredis'); // twenty megabytes of memory, for those who have a Redis
   const redis = new Redis(url, {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -86,7 +86,7 @@ export function openSharedKnowledge({
       pausedUntil = performance.now() + PAUSE_MS;
       isAway((error as Error).message);
       // What Redis itself says came over a connection that works; one that is silent may be dead.
-      if (!(error instanceof ReplyError)) redis.disconnect(true);
+      if (!isReply(error)) redis.disconnect(true);
       return undefined;
     }
   }
@@ -133,8 +133,13 @@ export function openSharedKnowledge({
 
 /** A key that holds something else than text holds nothing that a gateway has written. */
 function wrongType(error: unknown): string {
-  if (error instanceof ReplyError && /^WRONGTYPE/.test((error as Error).message)) return '?';
+  if (isReply(error) && error.message.startsWith('WRONGTYPE')) return '?';
   throw error;
+}
+
+/** An error that Redis itself has answered. */
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 function outcomeOf(said: string | undefined, found: unknown): 'found' | 'unknown' | 'unusable' | 'unanswered' {

@@ -1,4 +1,3 @@
-import { decodeJwt, jwtVerify } from 'jose';
 import type { IssuerRules } from './identity-file';
 import { createKeys, KeysUnavailable } from './keys';
 import { good, type Verdict, type Way, type WayTools } from './verdict';
@@ -18,6 +17,8 @@ const ALGORITHMS = [
   'Ed25519',
 ];
 const CLOCK_TOLERANCE_SECONDS = 30;
+/** Ten megabytes of memory, for those who have such tokens. */
+const jose = () => import('jose');
 
 /**
  * Verifies JSON Web Tokens of the issuers that are listed, as bearer tokens or in the place of a password. `iss` chooses
@@ -26,7 +27,11 @@ const CLOCK_TOLERANCE_SECONDS = 30;
 export function createJwt(issuers: readonly IssuerRules[], tools: WayTools): Way {
   const byName = new Map(issuers.map((rules) => [rules.issuer, { rules, keys: createKeys(rules.jwksUrl, tools) }]));
 
-  async function verify(token: string, { rules, keys }: NonNullable<ReturnType<typeof byName.get>>): Promise<Verdict> {
+  async function verifyAs(
+    token: string,
+    { rules, keys }: NonNullable<ReturnType<typeof byName.get>>,
+  ): Promise<Verdict> {
+    const { jwtVerify } = await jose();
     try {
       const { payload } = await jwtVerify(token, keys, {
         issuer: rules.issuer,
@@ -43,18 +48,18 @@ export function createJwt(issuers: readonly IssuerRules[], tools: WayTools): Way
 
   return {
     name: 'jwt',
-    verify({ token }) {
-      const issuer = byName.get(issuerOf(token) ?? '');
-      return issuer && verify(token, issuer);
+    async verify({ token }) {
+      const issuer = byName.get((await issuerOf(token)) ?? '');
+      return issuer && verifyAs(token, issuer);
     },
   };
 }
 
 /** Who claims to have made the token; undefined for what is none. */
-function issuerOf(token: string): string | undefined {
+async function issuerOf(token: string): Promise<string | undefined> {
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return undefined;
   try {
-    return decodeJwt(token).iss;
+    return (await jose()).decodeJwt(token).iss;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import { placeOf, reasonOf } from './ask';
 import type { WayTools } from './verdict';
 
@@ -21,11 +21,12 @@ const PAUSE_MS = 10_000;
  * The function throws {@link KeysUnavailable}, or an error of jose for a key that there is not.
  */
 export function createKeys(url: string, { ask, now, log }: WayTools): JWTVerifyGetKey {
-  let known: { find: ReturnType<typeof createLocalJWKSet>; at: number } | undefined;
+  let known: { find: JWTVerifyGetKey; at: number } | undefined;
   let askedAt = -Infinity;
   let asking: Promise<void> | undefined;
 
   async function fetchKeys(): Promise<void> {
+    const { createLocalJWKSet } = await import('jose');
     try {
       const { status, json } = await ask(url, { method: 'GET', headers: { accept: 'application/json' } });
       if (status === 200) known = { find: createLocalJWKSet(json as JSONWebKeySet), at: now() };
@@ -52,7 +53,7 @@ export function createKeys(url: string, { ask, now, log }: WayTools): JWTVerifyG
     try {
       return await known.find(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      if ((error as { code?: unknown }).code !== 'ERR_JWKS_NO_MATCHING_KEY') throw error;
     }
     await refresh();
     return known.find(header, token);

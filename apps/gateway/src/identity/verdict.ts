@@ -25,7 +25,7 @@ export interface Verdict {
 export interface Way {
   name: 'jwt' | 'introspection';
   /** Undefined for a credential that is not of this way. Takes no longer than a question may. */
-  verify(credential: Credential): Promise<Verdict> | undefined;
+  verify(credential: Credential): Promise<Verdict | undefined> | undefined;
 }
 
 /** What ways of verifying work with. */

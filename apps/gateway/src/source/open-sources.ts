@@ -19,14 +19,14 @@ export interface SourcesConfig {
 }
 
 /** Sources as they are configured. `close` destroys the secrets: what is asked afterwards has no pseudonym. */
-export function openSources(
+export async function openSources(
   config: SourcesConfig,
   { addressOf, metrics, log }: { addressOf: AddressOf; metrics: Metrics; log: Pick<Context['log'], 'warn' | 'info'> },
-): { sources: Sources; close(): void } {
+): Promise<{ sources: Sources; close(): void }> {
   const doNotTrack = config.DO_NOT_TRACK;
   if (config.SOURCES === 'off') return { sources: createSources({ addressOf, doNotTrack }), close: () => {} };
 
-  const shared = config.REDIS_URL === undefined ? undefined : openSharedSecrets(config.REDIS_URL);
+  const shared = config.REDIS_URL === undefined ? undefined : await openSharedSecrets(config.REDIS_URL);
   const secrets = createSecrets({ shared, unshared: metrics.unsharedSecrets, log });
   const told = {
     pseudonyms: createPseudonyms(secrets),

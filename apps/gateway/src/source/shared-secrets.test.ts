@@ -14,11 +14,11 @@ afterEach(() => {
 });
 
 /** What a gateway makes of a Redis. */
-function gateway(url: string) {
+async function gateway(url: string) {
   const lines: string[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(line) });
   let unshared = 0;
-  const shared = openSharedSecrets(url);
+  const shared = await openSharedSecrets(url);
   const secrets = createSecrets({ shared, unshared: { set: (count) => (unshared = count) }, log, againMs: 100 });
   opened.push(secrets, shared);
   const pseudonyms = createPseudonyms(secrets);
@@ -31,7 +31,7 @@ function gateway(url: string) {
 }
 
 async function openShared(url: string): Promise<SharedSecrets> {
-  const shared = openSharedSecrets(url);
+  const shared = await openSharedSecrets(url);
   opened.push(shared);
   return shared;
 }
@@ -50,18 +50,18 @@ describe('with a Redis', () => {
   });
 
   test('all gateways give an address the same pseudonyms, and so does one that starts again', async () => {
-    const [one, two] = [gateway(place.url), gateway(place.url)];
+    const [one, two] = [await gateway(place.url), await gateway(place.url)];
     const [first, second] = await Promise.all([one.of(), two.of()]);
     expect(first).toBeDefined();
     expect(second).toEqual(first);
-    expect(await gateway(place.url).of()).toEqual(first);
+    expect(await (await gateway(place.url)).of()).toEqual(first);
     expect([one.unshared(), two.unshared()]).toEqual([0, 0]);
     expect(one.text()).toBe('');
   });
 
   test('a secret is there under its period and expires ten minutes after it', async () => {
     const now = new Date();
-    await gateway(place.url).of();
+    await (await gateway(place.url)).of();
     for (const { name, end } of [dayOf(now), monthOf(now)]) {
       expect(await redis.strlen(`weir:gateway:secret:${name}`)).toBe(32);
       expect(await redis.expiretime(`weir:gateway:secret:${name}`)).toBe(end / 1000 + 600);
@@ -70,7 +70,7 @@ describe('with a Redis', () => {
   });
 
   test('Redis holds no address and no pseudonym', async () => {
-    const seen = await gateway(place.url).of();
+    const seen = await (await gateway(place.url)).of();
     const keys = await redis.keys('*');
     const values = await Promise.all(keys.map((key) => redis.getBuffer(key)));
     const text = [...keys, ...values.map((value) => value?.toString('latin1'))].join(' ');
@@ -89,18 +89,18 @@ describe('with a Redis', () => {
   test('what is no secret is not taken for one', async () => {
     const { name } = dayOf(new Date());
     await redis.set(`weir:gateway:secret:${name}`, 'short');
-    const one = gateway(place.url);
+    const one = await gateway(place.url);
     expect(await one.of()).toBeDefined();
     expect(one.unshared()).toBe(1);
     expect(one.text()).toContain(`weir:gateway:secret:${name} is no secret of 32 bytes`);
   });
 
   test('a Redis that has lost them gets them back from whoever still has them', async () => {
-    const one = gateway(place.url);
+    const one = await gateway(place.url);
     const first = await one.of();
     await redis.flushdb();
     await until(async () => (await redis.dbsize()) === 2);
-    expect(await gateway(place.url).of()).toEqual(first);
+    expect(await (await gateway(place.url)).of()).toEqual(first);
   });
 });
 
@@ -120,7 +120,7 @@ describe('with a Redis that fails', () => {
 
   test('that is away, gateways use secrets of their own, say so once, and agree when it is back', async () => {
     await server.stop();
-    const [one, two] = [gateway(server.url), gateway(server.url)];
+    const [one, two] = [await gateway(server.url), await gateway(server.url)];
     const [first, second] = await Promise.all([one.of(), two.of()]);
     expect(first?.day).not.toBe(second?.day);
     expect(await one.of()).toEqual(first);
@@ -140,7 +140,7 @@ describe('with a Redis that fails', () => {
 
   test('that never answers delays no event for ever', async () => {
     server.suspend();
-    const one = gateway(server.url);
+    const one = await gateway(server.url);
     expect(await one.of()).toBeDefined();
     expect(one.unshared()).toBe(2);
     expect(one.text()).toContain('no answer within 1000 ms');
@@ -151,16 +151,16 @@ describe('with a Redis that fails', () => {
   test('whose user may do no more than set and get these keys, it works', async () => {
     const url = new URL(server.url);
     [url.username, url.password] = ['gateway', 'gateway'];
-    const one = gateway(url.href);
+    const one = await gateway(url.href);
     expect(await one.of()).toBeDefined();
     expect([one.unshared(), one.text()]).toEqual([0, '']);
-    expect(await gateway(server.url).of()).toEqual(await one.of());
+    expect(await (await gateway(server.url)).of()).toEqual(await one.of());
   });
 
   test('that refuses the password is told as such, without it', async () => {
     const url = new URL(server.url);
     url.password = 'marked-password';
-    const one = gateway(url.href);
+    const one = await gateway(url.href);
     expect(await one.of()).toBeDefined();
     expect(one.unshared()).toBe(2);
     expect(one.text()).toMatch(/WRONGPASS|NOAUTH/);

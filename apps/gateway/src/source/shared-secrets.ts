@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { explainTls } from '@weir/service';
-import { Redis } from 'ioredis';
 
 /** Secrets that all gateways of one Redis have in common. */
 export interface SharedSecrets {
@@ -22,7 +21,8 @@ const MAX_RECONNECT_MS = 2_000;
 const DISCONNECT_TIMEOUT_MS = 500;
 
 /** The user needs `+set +get` on `weir:gateway:*`; Redis 6.2 or newer. */
-export function openSharedSecrets(url: string): SharedSecrets {
+export async function openSharedSecrets(url: string): Promise<SharedSecrets> {
+  const { Redis } = await import('ioredis'); // twenty megabytes of memory, for those who have a Redis
   const where = `Redis at ${new URL(url).host}`;
   let reason = 'not connected yet';
   const redis = new Redis(url, {
