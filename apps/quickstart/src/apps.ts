@@ -58,7 +58,7 @@ export function appParts(root: string): AppPart[] {
       }),
       passes: [
         /^(GATEWAY|UPSTREAM|RATE_LIMIT|GEOIP)_/,
-        /^(RULES_FILE|CLIENT_CONNECTIONS|SPOOL_BYTES|TRUSTED_PROXIES|SOURCES|DO_NOT_TRACK)$/,
+        /^(RULES_FILE|CLIENT_CONNECTIONS|SPOOL_BYTES|TRUSTED_PROXIES|SOURCES)$/,
         /^INTROSPECTION_CLIENT_SECRET$/,
       ],
     },

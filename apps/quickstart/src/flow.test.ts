@@ -167,7 +167,13 @@ describe('with everything as it is found on this machine', () => {
       (await documents.findOne({ 'event.type': type }))?.['event'] as WeirEvent;
     const [pull, download] = [await eventOf('io.weir.pull'), await eventOf('io.weir.download')];
     expect(pull).toMatchObject({
-      data: { repository: 'flow/app', tag: '1.0', platform: 'linux/arm64/v8', kind: 'image', client: { name: 'skopeo' } },
+      data: {
+        repository: 'flow/app',
+        tag: '1.0',
+        platform: 'linux/arm64/v8',
+        kind: 'image',
+        client: { name: 'skopeo' },
+      },
     });
     expect(download).toMatchObject({ time: pull.time, data: { repository: 'flow/app', pull: pull.id, layers: 1 } });
 
