@@ -1,8 +1,9 @@
 #!/bin/sh
-# Prints the users of Redis in the compose stack, as lines of redis.conf. Each may do what its app does, on the keys of
-# seed 000 and on those under weir:, and nothing else; docs/security.md says why. `reset` shuts the default user out.
+# Prints the users of Redis in the compose stack, as lines of redis.conf. Each may do what its app does, on the keys that
+# its app has, and nothing else; docs/security.md says why. `reset` shuts the default user out. The secrets of pseudonyms
+# (weir:gateway:secret:*) are the gateway's alone: whoever counts or reads the sources must not be able to name them.
 set -eu
-for name in REDIS_OPERATOR_PASSWORD REDIS_WORKER_PASSWORD REDIS_STATS_PASSWORD; do
+for name in REDIS_OPERATOR_PASSWORD REDIS_GATEWAY_PASSWORD REDIS_WORKER_PASSWORD REDIS_STATS_PASSWORD; do
   eval "password=\${$name:-}"
   case $password in
   '' | *[!A-Za-z0-9]*)
@@ -12,15 +13,18 @@ for name in REDIS_OPERATOR_PASSWORD REDIS_WORKER_PASSWORD REDIS_STATS_PASSWORD; 
   esac
 done
 
-counters='pulls/* fusion/* builds/* mirrors/* scans/* weir:*'
+usage='pulls/* fusion/* builds/* mirrors/* scans/*'
+counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:*"
+reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:*"
 keys() {
   set -f
-  for pattern in $counters; do printf ' %s%s' "$1" "$pattern"; done
+  for pattern in $2; do printf ' %s%s' "$1" "$pattern"; done
 }
 
 cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
-user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~') +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat
-user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~') +info +ping +get +mget +zrangebylex +pfcount
+user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
+user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat
+user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading") +info +ping +get +mget +zrangebylex +pfcount
 USERS

@@ -21,7 +21,10 @@ const rabbitmqUsers = Object.keys(permissions).map((user) => passwordVariable(us
 /** Names that belong together (a key and its hash) are made together, or not at all. */
 const groups = [
   { about: 'RabbitMQ, a user for each app; operator is the command line', values: () => passwords(...rabbitmqUsers) },
-  { about: 'Redis, likewise', values: () => passwords('REDIS_OPERATOR', 'REDIS_WORKER', 'REDIS_STATS') },
+  {
+    about: 'Redis, likewise',
+    values: () => passwords('REDIS_OPERATOR', 'REDIS_GATEWAY', 'REDIS_WORKER', 'REDIS_STATS'),
+  },
   { about: 'The other servers', values: () => passwords('INFLUXDB_ADMIN', 'INFLUXDB_WEIR', 'INFLUXDB_GRAFANA') },
   { values: () => passwords('MONGODB_ADMIN', 'MONGODB_WEIR', 'MONGODB_OPERATOR') },
   { about: 'Grafana, user admin', values: () => passwords('GRAFANA_ADMIN') },

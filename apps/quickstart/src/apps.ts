@@ -54,8 +54,13 @@ export function appParts(root: string): AppPart[] {
       environment: (wiring) => ({
         ...publisher('gateway')(wiring),
         ...wiring.pullFrom,
+        REDIS_URL: wiring.endpoints.redis,
       }),
-      passes: [/^GATEWAY_/, /^UPSTREAM_/, /^RULES_FILE$/, /^CLIENT_CONNECTIONS$/, /^SPOOL_BYTES$/],
+      passes: [
+        /^(GATEWAY|UPSTREAM|RATE_LIMIT|GEOIP)_/,
+        /^(RULES_FILE|CLIENT_CONNECTIONS|SPOOL_BYTES|TRUSTED_PROXIES|SOURCES)$/,
+        /^INTROSPECTION_CLIENT_SECRET$/,
+      ],
     },
     {
       name: 'ingest',
@@ -97,7 +102,7 @@ export function appParts(root: string): AppPart[] {
         REDIS_URL: endpoints.redis,
         STATS_USERS: hashed(secrets.statsUser, secrets.statsPassword),
       }),
-      passes: [/^STATS_/, /^REDIS_/],
+      passes: [/^STATS_/, /^REDIS_/, /^UNIQUES_/],
     },
     {
       name: 'redis-worker',
@@ -105,7 +110,7 @@ export function appParts(root: string): AppPart[] {
       file: file('redis-worker'),
       about: 'counts',
       environment: ({ endpoints }) => ({ AMQP_URL: endpoints.amqp, REDIS_URL: endpoints.redis }),
-      passes: [/^REDIS_/, /^WORKER_/],
+      passes: [/^REDIS_/, /^UNIQUES_/, /^WORKER_/],
     },
     {
       name: 'influx-worker',

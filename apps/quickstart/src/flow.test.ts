@@ -143,7 +143,7 @@ describe('with everything as it is found on this machine', () => {
     weir.remove();
   }, 60_000);
 
-  test('one pull with skopeo is one pull in exactly the right keys, one point and one document', async () => {
+  test('one pull with skopeo is one pull in exactly the right keys and one download, each a point and a document', async () => {
     const { endpoints, redis, influx, documents, home } = weir;
     await pushDemoImages(endpoints.registry ?? '', [
       { repository: 'flow/app', tag: '1.0', platforms: ['linux/amd64', 'linux/arm64'] },
@@ -160,20 +160,49 @@ describe('with everything as it is found on this machine', () => {
       `dir:${home}/image`,
     ]);
     await settles(() => redis.get('pulls/a/arm64'), '1');
-    await settles(() => influx.count('pull'), 1);
-    await settles(() => documents.countDocuments(), 1);
+    await settles(async () => [await influx.count('pull'), await influx.count('download')], [1, 1]);
+    await settles(() => documents.countDocuments(), 2);
 
-    const document = await documents.findOne();
-    expect(document).toMatchObject({
-      event: { type: 'io.weir.pull', data: { repository: 'flow/app', tag: '1.0', client: { name: 'skopeo' } } },
+    const eventOf = async (type: string): Promise<WeirEvent> =>
+      (await documents.findOne({ 'event.type': type }))?.['event'] as WeirEvent;
+    const [pull, download] = [await eventOf('io.weir.pull'), await eventOf('io.weir.download')];
+    expect(pull).toMatchObject({
+      data: {
+        repository: 'flow/app',
+        tag: '1.0',
+        platform: 'linux/arm64/v8',
+        kind: 'image',
+        client: { name: 'skopeo' },
+      },
     });
-    const day = (document?.['event'] as WeirEvent).time.slice(0, 10);
+    expect(download).toMatchObject({ time: pull.time, data: { repository: 'flow/app', pull: pull.id, layers: 1 } });
+
+    const day = pull.time.slice(0, 10);
     expect(day >= before).toBe(true);
-    const usage = (await redis.keys('*')).filter((key) => !key.startsWith('weir:')).sort();
+    const keys = await redis.keys('*');
+    const usage = keys.filter((key) => !key.startsWith('weir:')).sort();
     expect(usage).toEqual(['pulls/a/arm64', `pulls/a/arm64/d/${day}`, `pulls/d/${day}`]);
     expect(await redis.mget(usage)).toEqual(['1', '1', '1']);
-    expect(await influx.measurements()).toEqual(['pull']);
-    expect(await influx.count('pull')).toBe(1);
+    const sources = keys.filter((key) => key.startsWith('weir:distinct:')).sort();
+    expect(sources).toEqual(
+      ['day', 'month'].flatMap((by) => [
+        `weir:distinct:sources:${by}/d/${day}`,
+        `weir:distinct:sources:${by}/repository/flow%2Fapp/d/${day}`,
+      ]),
+    );
+    for (const key of sources) expect([key, await redis.pfcount(key)]).toEqual([key, 1]);
+    expect((await influx.measurements()).sort()).toEqual(['download', 'pull']);
+  });
+
+  test('the gateway keeps what it has to share in Redis: its secrets for as long as they are good, and platforms', async () => {
+    const { redis } = weir;
+    const secrets = (await redis.keys('weir:gateway:secret:*')).sort();
+    expect(secrets.map((key) => key.replace(/\d/g, '0'))).toEqual([
+      'weir:gateway:secret:0000-00',
+      'weir:gateway:secret:0000-00-00',
+    ]);
+    for (const key of secrets) expect(await redis.ttl(key)).toBeGreaterThan(0);
+    expect((await redis.keys('weir:digest:*')).length).toBeGreaterThan(0);
   });
 
   test('npm stop leaves no process and no port behind', async () => {
@@ -258,6 +287,19 @@ describe('with a RabbitMQ and an InfluxDB that come and go, and the demo beside'
     await settles(influx, 2_500);
     await everythingIsCounted(weir);
     await allSettleAt(weir, organization, 2_500);
+  }, 90_000);
+
+  test('the machines of the demo are several sources, and its checks, charts and signatures are told apart', async () => {
+    const { redis, influx } = weir;
+    await settles(async () => {
+      const [key = ''] = await redis.keys('weir:distinct:sources:day/d/*');
+      return (await redis.pfcount(key)) > (process.platform === 'linux' ? 4 : 0);
+    }, true);
+    await settles(async () => (await influx.count('check')) > 0, true);
+    const pulls = async () =>
+      (await influx.query(`SELECT COUNT("identity") FROM "pull" WHERE "kind" = 'helm-chart'`))[0];
+    await settles(async () => Number((await pulls())?.[1]) > 0, true);
+    await settles(async () => (await influx.count('referrer')) > 0, true);
   }, 90_000);
 
   test('every query of every dashboard returns values, for the demo feeds them all', async () => {

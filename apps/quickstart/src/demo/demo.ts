@@ -1,37 +1,42 @@
 import type { DemoPart, DemoRequest } from '../parts';
 import { madeUpEvents, post } from './events';
-import { demoImages, pushDemoImages } from './images';
+import { demoChart, demoImages, pushDemoChart, pushDemoImages } from './images';
 import { build, mirror } from './jobs';
-import type { Puller } from './pull';
-import { check, pull, pullWithSkopeo } from './pull';
+import { openMachines } from './machines';
+import { check, pull, pullWithSkopeo, verify } from './pull';
 import { ORGANIZATIONS, demoRules, loginOf } from './rules';
 
-/** User agents as the clients of those names send them. */
-const USER_AGENTS = [
-  'docker/27.1.1 go/go1.21.12 git-commit/cc13f95 kernel/6.1.0 os/linux arch/amd64',
-  'containerd/1.7.20',
-  'containers/5.29.2 (github.com/containers/image)',
-  'buildkit/v0.15',
-  'Helm/3.15.3',
-] as const;
+type Machines = ReturnType<typeof openMachines>;
 
 /** Pauses between the turns of each stream: a few events a second altogether, on a machine that has other work. */
 const PULL_EVERY_MS = 700;
+const CHART_EVERY_MS = 6_000;
+const SIGNATURE_EVERY_MS = 9_000;
+/** Two pollers by turns: each comes about every 30 s, which the gateway sees to be regular (docs/privacy.md). */
+const CHECK_EVERY_MS = 15_000;
 const SKOPEO_EVERY_MS = 20_000;
 const JOB_EVERY_MS = 8_000;
 const POST_EVERY_MS = 4_000;
 
-/** The demo of Weir: a few images in a registry of its own, and streams of pulls, checks, builds, mirrors and events. */
+/**
+ * The demo of Weir: a few images and a chart in a registry of its own, and streams of pulls by several machines, checks,
+ * signatures, builds, mirrors and events.
+ */
 export const demo: DemoPart = {
   async prepare(registry, upstream) {
     await pushDemoImages(registry);
+    await pushDemoChart(registry);
     return demoRules(registry, upstream);
   },
   start(request) {
     const aborter = new AbortController();
     const { signal } = aborter;
+    const machines = openMachines(request.gateway);
     const streams = [
-      stream('pulls', PULL_EVERY_MS, pulls(request, signal)),
+      stream('pulls', PULL_EVERY_MS, pulls(request, machines, signal)),
+      stream('charts', CHART_EVERY_MS, charts(request, machines, signal)),
+      stream('signatures', SIGNATURE_EVERY_MS, signatures(request, machines, signal)),
+      stream('checks', CHECK_EVERY_MS, checks(request, machines, signal)),
       stream('pulls with skopeo', SKOPEO_EVERY_MS, skopeoPulls(request, signal)),
       stream('builds and mirrors', JOB_EVERY_MS, jobs(request, signal)),
       stream('events', POST_EVERY_MS, events(request, signal)),
@@ -40,6 +45,7 @@ export const demo: DemoPart = {
       async stop() {
         aborter.abort();
         await Promise.all(streams);
+        await machines.close();
       },
     };
 
@@ -60,30 +66,44 @@ export const demo: DemoPart = {
   },
 };
 
-const organizationAt = (count: number) => ORGANIZATIONS[count % ORGANIZATIONS.length] ?? ORGANIZATIONS[0];
-const imageAt = (count: number) =>
-  demoImages[count % demoImages.length] ?? (demoImages[0] as (typeof demoImages)[number]);
+/** The items of a list that is not empty, round and round. */
+const at = <T>(list: readonly T[], count: number): T => list[count % list.length] as T;
 
 /**
- * One pull a turn. Clients, images, platforms and organizations change at paces that have no common factor, so that
- * every combination comes; every seventh is anonymous, and every eleventh turn is a mere check.
+ * One pull a turn. Machines, images and organizations change at paces that have no common factor, so that every
+ * combination comes. Every seventh is anonymous, and every other time round a machine has the layers already: most of
+ * the pulls of a registry are such invocations.
  */
-function pulls({ gateway }: DemoRequest, signal: AbortSignal) {
+function pulls({ gateway }: DemoRequest, { pullers }: Machines, signal: AbortSignal) {
   return async (count: number): Promise<void> => {
-    const image = imageAt(count);
-    const platform = image.platforms[(count >> 2) % image.platforms.length] ?? 'linux/amd64';
-    const userAgent = USER_AGENTS[count % USER_AGENTS.length] ?? USER_AGENTS[0];
-    const who: Puller = { userAgent, platform, ...(count % 7 === 6 ? {} : { login: loginOf(organizationAt(count)) }) };
-    if (count % 11 === 10) await check(gateway, image, who, signal);
-    else await pull(gateway, image, who, signal);
+    const machine = at(pullers, count);
+    const login = count % 7 === 6 ? undefined : loginOf(at(ORGANIZATIONS, count));
+    const hasLayers = Math.floor(count / (pullers.length * demoImages.length)) % 2 === 1;
+    await pull(gateway, at(demoImages, count), { machine, login, hasLayers }, signal);
   };
+}
+
+function charts({ gateway }: DemoRequest, { helm }: Machines, signal: AbortSignal) {
+  return (count: number): Promise<void> =>
+    pull(gateway, demoChart, { machine: helm, login: loginOf(at(ORGANIZATIONS, count)) }, signal);
+}
+
+function signatures({ gateway }: DemoRequest, { cosign }: Machines, signal: AbortSignal) {
+  const signed = demoImages.filter((image) => image.signed);
+  return (count: number): Promise<void> => verify(gateway, at(signed, count), cosign, signal);
+}
+
+/** Each poller looks after an image of its own. */
+function checks({ gateway }: DemoRequest, { pollers }: Machines, signal: AbortSignal) {
+  return (count: number): Promise<void> =>
+    check(gateway, at(demoImages, count % pollers.length), at(pollers, count), signal);
 }
 
 function skopeoPulls({ gateway }: DemoRequest, signal: AbortSignal) {
   let missing = false;
   return async (count: number): Promise<void> => {
     if (missing) return;
-    missing = !(await pullWithSkopeo(gateway, imageAt(count), signal));
+    missing = !(await pullWithSkopeo(gateway, at(demoImages, count), signal));
   };
 }
 
@@ -96,8 +116,8 @@ function jobs({ buildService, registry, buildKey, buildKeys }: DemoRequest, sign
   const keys = [buildKey, ...Object.values(buildKeys)];
   return async (count: number): Promise<void> => {
     const pair = count >> 1;
-    const service = { url: buildService, key: keys[pair % keys.length] ?? buildKey, signal };
-    const image = imageAt(pair);
+    const service = { url: buildService, key: at(keys, pair), signal };
+    const image = at(demoImages, pair);
     if (count % 2 === 0) {
       const platforms = pair % 3 === 0 ? ['linux/amd64', 'linux/arm64'] : ['linux/amd64'];
       await build(service, `${host}/demo/built-${pair % 5}:latest`, platforms, `turn ${count}`);
@@ -110,8 +130,8 @@ function jobs({ buildService, registry, buildKey, buildKeys }: DemoRequest, sign
 
 function events({ ingest, ingestKey }: DemoRequest, signal: AbortSignal) {
   return async (count: number): Promise<void> => {
-    const { repository, tag } = imageAt(count);
-    await post(ingest, ingestKey, madeUpEvents(count, organizationAt(count), { repository, tag }), signal);
+    const { repository, tag } = at(demoImages, count);
+    await post(ingest, ingestKey, madeUpEvents(count, at(ORGANIZATIONS, count), { repository, tag }), signal);
   };
 }
 

@@ -2,6 +2,13 @@ import { createEvent } from '@weir/events';
 import type { WeirEvent } from '@weir/events';
 import type { Organization } from './rules';
 
+const PLACES = [
+  { country: 'DE', network: { name: 'Example Net', asn: 64_496 }, pattern: 'development' },
+  { country: 'US', network: { name: 'Example Cloud', asn: 64_497, cloud: 'aws' }, pattern: 'production-or-poller' },
+  { country: 'ES', network: { name: 'Example Campus', asn: 64_498 }, pattern: 'unknown' },
+  { country: 'US', network: { name: 'Example Cloud', asn: 64_499, cloud: 'gcp' }, pattern: 'production-or-poller' },
+] as const;
+
 /**
  * Events that the demo makes up, for the kinds that nothing in the quick start does for real. Each says so: its
  * source is `/demo/…` and `data.demo` is true.
@@ -45,6 +52,8 @@ export function madeUpEvents(
       ? [createEvent('com.example.deployment', { demo: true, user }, { source: '/demo/deployer' })]
       : []),
   ];
+  // All that pulls in the quick start is on this host, which is in no country and no cloud.
+  const elsewhere = make('pull', 'elsewhere', { ...scanned, kind: 'image', ...PLACES[turn % PLACES.length] });
   const others = [
     make('storage', 'storage', {
       action: turn % 2 ? 'uploaded' : 'deleted',
@@ -61,7 +70,7 @@ export function madeUpEvents(
     make('view', 'web', { resource: `dataset/${turn % 12}`, user }),
     make('download', 'web', { resource: `file/${turn % 40}`, bytes: 1024 * (1 + (turn % 9)), user }),
   ];
-  return [...events, ...others.slice(turn % 4, (turn % 4) + 1)];
+  return [...events, elsewhere, ...others.slice(turn % 4, (turn % 4) + 1)];
 }
 
 /** Posts events to ingest as one batch (CloudEvents HTTP binding, batched content mode). */

@@ -3,60 +3,86 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { imageManifestTypes, indexTypes, mediaTypeOf } from '@weir/registry';
+import { fetch, type Response } from 'undici';
+import { signatureTag } from './images';
+import type { Machine } from './machines';
 
-/** Who pulls: the user agent of a real client, and whom it logs in as. */
-export interface Puller {
-  /** As the client sends it; the demo adds a comment that says what it is. */
-  userAgent: string;
-  /** `user:password`; none = anonymous. */
-  login?: string;
-  /** The platform that it takes out of an index. */
-  platform: string;
+export interface Image {
+  repository: string;
+  tag: string;
 }
 
-export interface Pulled {
-  repository: string;
-  /** Digest of the image's manifest. */
-  digest: string;
-  bytes: number;
+export interface PullOptions {
+  machine: Machine;
+  /** `user:password`; none = anonymous. */
+  login?: string | undefined;
+  /** The machine has the layers from an earlier pull: it asks for no blob. */
+  hasLayers?: boolean;
 }
 
 const MARK = 'weir-demo';
+const MANIFESTS = [...imageManifestTypes, ...indexTypes].join(', ');
 
 /**
- * Pulls an image as a client does: `/v2/`, the manifest by tag, the platform's manifest by digest where that was an
- * index, its configuration and layers; redirects are followed. Nothing is kept.
+ * Pulls an image as a client does: `/v2/`, HEAD of the tag, the manifest by tag, the platform's manifest by digest where
+ * that was an index, its configuration and layers; redirects are followed. Nothing is kept.
  */
 export async function pull(
   gateway: string,
-  image: { repository: string; tag: string },
-  who: Puller,
+  { repository, tag }: Image,
+  { machine, login, hasLayers = false }: PullOptions,
   signal: AbortSignal,
-): Promise<Pulled> {
-  const headers: Record<string, string> = { 'user-agent': `${who.userAgent} (${MARK})` };
-  if (who.login) headers['authorization'] = `Basic ${Buffer.from(who.login).toString('base64')}`;
-  const base = `${gateway}/v2/${image.repository}`;
-  const get = async (url: string, accept: readonly string[] = ['*/*']): Promise<Response> => {
-    const response = await fetch(url, { headers: { ...headers, accept: accept.join(', ') }, signal });
-    if (!response.ok) throw new Error(`GET ${url} was answered ${response.status}`);
-    return response;
-  };
-  const manifestTypes = [...imageManifestTypes, ...indexTypes];
-
-  await (await get(`${gateway}/v2/`)).arrayBuffer();
-  let answer = await get(`${base}/manifests/${image.tag}`, manifestTypes);
+): Promise<void> {
+  const ask = asker(machine, login, signal);
+  const base = `${gateway}/v2/${repository}`;
+  await (await ask('GET', `${gateway}/v2/`)).arrayBuffer();
+  await ask('HEAD', `${base}/manifests/${tag}`, MANIFESTS);
+  let answer = await ask('GET', `${base}/manifests/${tag}`, MANIFESTS);
   if (indexTypes.includes(mediaTypeOf(answer.headers.get('content-type') ?? undefined))) {
     const index = (await answer.json()) as Index;
-    const child = index.manifests.find(({ platform }) => `${platform.os}/${platform.architecture}` === who.platform);
-    if (!child) throw new Error(`${image.repository}:${image.tag} has no image for ${who.platform}`);
-    answer = await get(`${base}/manifests/${child.digest}`, manifestTypes);
+    const child = index.manifests.find(
+      ({ platform }) => `${platform.os}/${platform.architecture}` === machine.platform,
+    );
+    if (!child) throw new Error(`${repository}:${tag} has no image for ${machine.platform}`);
+    answer = await ask('GET', `${base}/manifests/${child.digest}`, MANIFESTS);
   }
-  const digest = answer.headers.get('docker-content-digest') ?? '';
   const { config, layers } = (await answer.json()) as Manifest;
-  let bytes = 0;
-  for (const blob of [config, ...layers])
-    bytes += (await (await get(`${base}/blobs/${blob.digest}`)).arrayBuffer()).byteLength;
-  return { repository: image.repository, digest, bytes };
+  if (hasLayers) return;
+  for (const blob of [config, ...layers]) await (await ask('GET', `${base}/blobs/${blob.digest}`)).arrayBuffer();
+}
+
+/** Asks whether a tag has changed, as a scheduled job does: a HEAD alone, which is a check and no pull. */
+export async function check(
+  gateway: string,
+  { repository, tag }: Image,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<void> {
+  await asker(machine, undefined, signal)('HEAD', `${gateway}/v2/${repository}/manifests/${tag}`, MANIFESTS);
+}
+
+/** Fetches the signature of an image as cosign does: the digest of the tag, and then the tag that is made up from it. */
+export async function verify(
+  gateway: string,
+  { repository, tag }: Image,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<void> {
+  const ask = asker(machine, undefined, signal);
+  const manifests = `${gateway}/v2/${repository}/manifests`;
+  const image = await ask('HEAD', `${manifests}/${tag}`, MANIFESTS);
+  const signature = signatureTag(image.headers.get('docker-content-digest') ?? '');
+  await (await ask('GET', `${manifests}/${signature}`, MANIFESTS)).arrayBuffer();
+}
+
+function asker({ userAgent, dispatcher }: Machine, login: string | undefined, signal: AbortSignal) {
+  const headers: Record<string, string> = { 'user-agent': `${userAgent} (${MARK})` };
+  if (login !== undefined) headers['authorization'] = `Basic ${Buffer.from(login).toString('base64')}`;
+  return async (method: 'GET' | 'HEAD', url: string, accept = '*/*'): Promise<Response> => {
+    const response = await fetch(url, { method, headers: { ...headers, accept }, signal, dispatcher });
+    if (!response.ok) throw new Error(`${method} ${url} was answered ${response.status}`);
+    return response;
+  };
 }
 
 interface Index {
@@ -68,26 +94,8 @@ interface Manifest {
   layers: { digest: string }[];
 }
 
-/** Asks whether a tag has changed, as a scheduled job does: a HEAD, which is a check and no pull. */
-export async function check(
-  gateway: string,
-  image: { repository: string; tag: string },
-  who: Puller,
-  signal: AbortSignal,
-): Promise<void> {
-  const headers = {
-    'user-agent': `${who.userAgent} (${MARK})`,
-    accept: [...imageManifestTypes, ...indexTypes].join(', '),
-  };
-  await fetch(`${gateway}/v2/${image.repository}/manifests/${image.tag}`, { method: 'HEAD', headers, signal });
-}
-
 /** Pulls with the real skopeo; false when there is none on the PATH. */
-export async function pullWithSkopeo(
-  gateway: string,
-  image: { repository: string; tag: string },
-  signal: AbortSignal,
-): Promise<boolean> {
+export async function pullWithSkopeo(gateway: string, image: Image, signal: AbortSignal): Promise<boolean> {
   const place = await mkdtemp(join(tmpdir(), 'weir-demo-'));
   const source = `docker://${new URL(gateway).host}/${image.repository}:${image.tag}`;
   const args = ['copy', '--quiet', '--insecure-policy', '--src-tls-verify=false', source, `dir:${place}`];

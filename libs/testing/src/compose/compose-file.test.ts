@@ -34,12 +34,29 @@ test('every password comes from .env and has no default', () => {
   for (const service of services) {
     for (const [name, value] of Object.entries(environmentOf(service))) {
       const secret = /PASSWORD|PASS$|SECRET|TOKEN|_KEYS$|_USERS$|CLI_AUTH/.test(name);
-      if (secret)
-        expect([service, name, value]).toEqual([service, name, expect.stringMatching(/^\$\{[A-Z_]+:\?[^}]+\}$/)]);
+      // Nobody's until somebody names an endpoint that asks for it; then it comes from .env, too.
+      const given = name === 'INTROSPECTION_CLIENT_SECRET' ? /^\$\{[A-Z_]+:-\}$/ : /^\$\{[A-Z_]+:\?[^}]+\}$/;
+      if (secret) expect([service, name, value]).toEqual([service, name, expect.stringMatching(given)]);
       const login = /:\/\/[^/@]*@/.exec(value)?.[0];
       if (login)
         expect([service, name, login]).toEqual([service, name, expect.stringMatching(/^:\/\/[a-z-]+:\$\{[A-Z_]+:\?/)]);
     }
+  }
+});
+
+test('what may be said of sources, and how long, is set in .env, and believes nobody and tells nothing more without it', () => {
+  expect(environmentOf('gateway')).toMatchObject({
+    TRUSTED_PROXIES: '${TRUSTED_PROXIES:-0}',
+    RATE_LIMIT_PER_SECOND: '${RATE_LIMIT_PER_SECOND:-0}',
+    RATE_LIMIT_BURST: '${RATE_LIMIT_BURST:-500}',
+    SOURCES: '${SOURCES:-on}',
+    DO_NOT_TRACK: '${GATEWAY_DO_NOT_TRACK:-anonymize}',
+    GEOIP_COUNTRY_FILE: '${GEOIP_COUNTRY_FILE:-}',
+    GEOIP_NETWORK_FILE: '${GEOIP_NETWORK_FILE:-}',
+  });
+  // Who asks must think of as many days as who keeps them.
+  for (const service of ['redis-worker', 'stats']) {
+    expect(environmentOf(service)).toMatchObject({ UNIQUES_DAYS: '${UNIQUES_DAYS:-400}' });
   }
 });
 

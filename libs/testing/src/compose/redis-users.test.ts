@@ -21,7 +21,8 @@ const users = new Map<string, Redis>();
 beforeAll(async () => {
   dir = await temporaryDirectory();
   ({ redis: server, urlOf } = await startStackRedis(dir.path));
-  for (const user of ['operator', 'redis-worker', 'stats']) users.set(user, new Redis(urlOf(user)));
+  for (const user of ['operator', 'gateway', 'redis-worker', 'stats'])
+    users.set(user, new Redis(urlOf(user), { enableReadyCheck: false })); // which would need +info
 });
 afterAll(async () => {
   for (const redis of users.values()) redis.disconnect();
@@ -43,10 +44,23 @@ const FORBIDDEN: readonly (readonly string[])[] = [
   ['MIGRATE', '127.0.0.1', '1', 'pulls/d/2026-11-23', '0', '100'], ['RESTORE', 'pulls/d/2026-11-23', '0', 'x'],
 ]; // prettier-ignore
 
-describe.each(['redis-worker', 'stats'])('%s', (user) => {
+describe.each(['gateway', 'redis-worker', 'stats'])('%s', (user) => {
   test.each(FORBIDDEN)('may not %s', async (...command) => {
     const [name = '', ...args] = command.filter((word) => typeof word === 'string');
     await expect(as(user, name, ...args)).rejects.toThrow(/NOPERM/);
+  });
+});
+
+const SECRET = 'weir:gateway:secret:2026-11-23';
+const DIGEST = `weir:digest:sha256:${'a'.repeat(64)}`;
+
+describe.each(['redis-worker', 'stats'])('%s', (user) => {
+  test('reads no secret of a pseudonym, and nothing else of the gateway', async () => {
+    for (const key of [SECRET, 'weir:gateway:secret:2026-11', DIGEST]) {
+      await as('operator', 'SET', key, 'secret');
+      await expect(as(user, 'GET', key)).rejects.toThrow(/NOPERM/);
+      await expect(as(user, 'MGET', 'pulls/d/2026-11-23', key)).rejects.toThrow(/NOPERM/);
+    }
   });
 
   test('sees no key but those of the counters and those of Weir itself', async () => {
@@ -80,15 +94,46 @@ test('the worker adds distinct members, stats asks how many there are', async ()
   expect(await as('stats', 'PFCOUNT', key)).toBe(2);
 });
 
+describe('gateway', () => {
+  test('agrees on secrets with others, and shares what digests stand for', async () => {
+    const until = String(Math.ceil(Date.now() / 1000) + 600);
+    await as('operator', 'DEL', SECRET);
+    expect(await as('gateway', 'SET', SECRET, 'first', 'EXAT', until, 'NX')).toBe('OK');
+    expect(await as('gateway', 'SET', SECRET, 'second', 'EXAT', until, 'NX')).toBeNull();
+    expect(await as('gateway', 'GET', SECRET)).toBe('first');
+    expect(await as('gateway', 'SET', DIGEST, 'known', 'EX', '60')).toBe('OK');
+    expect(await as('gateway', 'GETRANGE', DIGEST, '0', '4')).toBe('known');
+    expect(await as('gateway', 'EXPIRE', DIGEST, '60')).toBe(1);
+  });
+
+  test.each([
+    ['EXPIRE', SECRET, '999999'],
+    ['GETRANGE', SECRET, '0', '-1'],
+    ['GET', DIGEST],
+    ['SET', 'weir:gateway:other', 'x'],
+    ['GET', 'pulls/d/2026-11-23'],
+    ['SET', 'pulls/d/2026-11-23', '1'],
+    ['GET', 'weir:store'],
+    ['SET', 'weir:hold', 'x'],
+    ['PFCOUNT', 'weir:distinct:sources:day/d/2026-11-23'],
+    ['EVAL', 'return 1', '0'],
+  ])('may not %s %s', async (name, ...args) => {
+    await expect(as('gateway', name, ...args)).rejects.toThrow(/NOPERM/);
+  });
+});
+
 test('a script of the worker reaches no further than the worker', async () => {
   const script = (body: string) => as('redis-worker', 'EVAL', body, '0');
   await expect(script("return redis.call('FLUSHALL')")).rejects.toThrow(/NOPERM|not allowed|can't run/i);
   await expect(script("return redis.call('GET', 'session:1')")).rejects.toThrow(/NOPERM|can't access|not allowed/i);
+  const secret = `return redis.call('GET', '${SECRET}')`;
+  await expect(script(secret)).rejects.toThrow(/NOPERM|can't access|not allowed/i);
   await expect(script("return redis.call('SET', 'other', '1')")).rejects.toThrow(/NOPERM|can't access|not allowed/i);
 });
 
 test('the operator may do what the docs tell him, and is not what any app logs in as', async () => {
   expect(await as('operator', 'SCAN', '0', 'MATCH', 'pulls/*')).toBeDefined();
+  expect(environmentOf('gateway')['REDIS_URL']).toMatch(/^redis:\/\/gateway:\$\{REDIS_GATEWAY_PASSWORD:\?/);
   expect(environmentOf('redis-worker')['REDIS_URL']).toMatch(/^redis:\/\/redis-worker:\$\{REDIS_WORKER_PASSWORD:\?/);
   expect(environmentOf('stats')['REDIS_URL']).toMatch(/^redis:\/\/stats:\$\{REDIS_STATS_PASSWORD:\?/);
 });
@@ -113,7 +158,7 @@ test('started as docker-compose.yml starts it, it lets nobody in who is not one 
   operator.on('error', () => {});
   await until(async () => (await operator.ping()) === 'PONG');
   const names = ((await operator.call('ACL', 'LIST')) as string[]).map((line) => line.split(' ')[1]);
-  expect(names.sort()).toEqual(['default', 'operator', 'redis-worker', 'stats']);
+  expect(names.sort()).toEqual(['default', 'gateway', 'operator', 'redis-worker', 'stats']);
   expect((await operator.config('GET', 'appendfsync')) as string[]).toEqual(['appendfsync', 'always']);
   const said = async (command: string): Promise<string> => {
     const socket = connect(port, '127.0.0.1');

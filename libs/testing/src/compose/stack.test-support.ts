@@ -73,6 +73,7 @@ export async function startStackRedis(dir: string): Promise<{ redis: PrivateServ
   const redis = await startRedis({ dir, settings: users });
   const variables: Readonly<Record<string, string>> = {
     operator: 'REDIS_OPERATOR_PASSWORD',
+    gateway: 'REDIS_GATEWAY_PASSWORD',
     'redis-worker': 'REDIS_WORKER_PASSWORD',
     stats: 'REDIS_STATS_PASSWORD',
   };

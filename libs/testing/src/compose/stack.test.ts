@@ -11,6 +11,7 @@ import { startApp, type AppProcess } from '../app-process';
 import { startMongoStandIn, type MongoStandIn } from '../mongo-stand-in';
 import { temporaryDirectory } from '../servers/temporary';
 import { startInfluxdb } from '../servers/influxdb';
+import { startRegistry } from '../servers/registry';
 import type { PrivateServer } from '../servers/server';
 import { until } from '../until';
 import {
@@ -67,6 +68,7 @@ let broker: Awaited<ReturnType<typeof startStackRabbitmq>>;
 let redis: Awaited<ReturnType<typeof startStackRedis>>;
 let mongo: MongoStandIn;
 let influx: PrivateServer;
+let registry: PrivateServer;
 let influxUrlOf: (user: 'weir' | 'grafana') => string;
 const apps = new Map<string, AppProcess>();
 
@@ -79,6 +81,7 @@ beforeAll(async () => {
     startStackRabbitmq(`${dir.path}/rabbitmq`).then((started) => (broker = started)),
     startStackRedis(`${dir.path}/redis`).then((started) => (redis = started)),
     startInfluxdb({ dir: `${dir.path}/influx` }).then((started) => (influx = started)),
+    startRegistry({ dir: `${dir.path}/registry` }).then((started) => (registry = started)),
   ]);
   influxUrlOf = await makeInfluxUsers(influx.url, { usage: USAGE, flow: FLOW }, dir.path);
   const { roles, users } = mongoUsers();
@@ -88,7 +91,7 @@ beforeAll(async () => {
 
   const edge = (app: string, env: Record<string, string>) =>
     start(app, { AMQP_URL: broker.urlOf(app), SPOOL_DIR: `${dir.path}/${app}`, ...env });
-  edge('gateway', { GATEWAY_PORT: '0', UPSTREAM: 'http://127.0.0.1:1' });
+  edge('gateway', { GATEWAY_PORT: '0', UPSTREAM: registry.url, REDIS_URL: redis.urlOf('gateway') });
   edge('ingest', { INGEST_PORT: '0', INGEST_KEYS: `stack:${sha256(KEY)}` });
   edge('build-service', { BUILD_SERVICE_PORT: '0', BUILD_KEYS: `stack:${sha256(KEY)}`, WORK_DIR: `${dir.path}/work` });
   start('stats', { REDIS_URL: redis.urlOf('stats'), STATS_PORT: '0', STATS_USERS: `weir:${sha256(KEY)}` });
@@ -103,7 +106,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([...apps.values()].map((app) => app.stop()));
-  await Promise.all([broker?.broker.stop(), redis?.redis.stop(), mongo?.stop(), influx?.stop()]);
+  await Promise.all([broker?.broker.stop(), redis?.redis.stop(), mongo?.stop(), influx?.stop(), registry?.stop()]);
   await dir.remove();
 }, 120_000);
 
@@ -164,14 +167,55 @@ test('an event goes all the way, and none of the users is refused anything', asy
   await expect(client.db('weir').collection('events').findOne()).rejects.toThrow(/not authorized/);
   await client.close();
   await until(() => written('mongo-worker'));
+  nobodyIsRefused();
+}, 120_000);
 
+test('a pull is counted with its source, of which the gateway alone has the secrets', async () => {
+  await pushImage('c/d', 'v1');
+  const gateway = `http://127.0.0.1:${await portOf('gateway')}`;
+  const accept = 'application/vnd.oci.image.manifest.v1+json';
+  const got = await fetch(`${gateway}/v2/c/d/manifests/v1`, { headers: { accept, 'user-agent': 'containerd/1.7.20' } });
+  expect(got.status).toBe(200);
+  await got.arrayBuffer();
+
+  const login = `Basic ${Buffer.from(`weir:${KEY}`).toString('base64')}`;
+  const question = `http://127.0.0.1:${await portOf('stats')}/uniques?from=${day}&to=${day}&repository=c%2Fd`;
+  await until(async () => {
+    const asked = await fetch(question, { headers: { authorization: login } });
+    return ((await asked.json()) as { sources?: number }).sources === 1;
+  });
+  const operator = new Redis(redis.urlOf('operator'));
+  await until(async () => (await operator.keys('weir:gateway:secret:*')).length === 2);
+  await until(async () => (await operator.keys('weir:digest:sha256:*')).length > 0);
+  operator.disconnect();
+  nobodyIsRefused();
+}, 120_000);
+
+/** An image of nothing but its configuration (OCI distribution spec, "Push"). */
+async function pushImage(repository: string, tag: string): Promise<void> {
+  const config = JSON.stringify({ os: 'linux', architecture: 'arm64', rootfs: { type: 'layers', diff_ids: [] } });
+  const digest = `sha256:${sha256(config)}`;
+  const begun = await fetch(`${registry.url}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+  const place = new URL(begun.headers.get('location') ?? '', registry.url);
+  place.searchParams.set('digest', digest);
+  expect((await fetch(place, { method: 'PUT', body: config })).status).toBe(201);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = JSON.stringify({
+    schemaVersion: 2, mediaType, layers: [],
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: config.length },
+  }); // prettier-ignore
+  const put = { method: 'PUT', headers: { 'content-type': mediaType }, body: manifest };
+  expect((await fetch(`${registry.url}/v2/${repository}/manifests/${tag}`, put)).status).toBe(201);
+}
+
+function nobodyIsRefused(): void {
   for (const [name, { log }] of apps) {
     const refusals = log.filter((line) =>
       /NOPERM|ACCESS.REFUSED|not authorized|unauthorized|does not let/i.test(JSON.stringify(line)),
     );
     expect([name, refusals]).toEqual([name, []]);
   }
-}, 120_000);
+}
 
 async function written(name: string): Promise<boolean> {
   const { adminPort } = await app(name).logged(({ adminPort: found }) => found !== undefined);
