@@ -82,10 +82,13 @@ export const variables = {
   SOURCES: variable(z.enum(['on', 'off'], 'must be on or off').default('on'), {
     description: 'Whether events tell of their source: pseudonyms, country, network, pattern; see docs/privacy.md.',
   }),
-  DO_NOT_TRACK: variable(z.enum(doNotTrackModes, `must be one of ${doNotTrackModes.join(', ')}`).default('anonymize'), {
-    description:
-      'What becomes of requests with DNT: 1 or Sec-GPC: 1. anonymize: counted without their source; omit: not counted; ignore: as all others.',
-  }),
+  GATEWAY_DO_NOT_TRACK: variable(
+    z.enum(doNotTrackModes, `must be one of ${doNotTrackModes.join(', ')}`).default('anonymize'),
+    {
+      description:
+        'What becomes of requests with DNT: 1 or Sec-GPC: 1. anonymize: counted without their source; omit: not counted; ignore: as all others.',
+    },
+  ),
   GEOIP_COUNTRY_FILE: variable(opened(openCountries).optional(), {
     description: 'Countries of addresses, an mmdb file (GeoLite2, DB-IP, IPinfo). Read at start.',
     example: '/etc/weir/GeoLite2-Country.mmdb',

@@ -12,7 +12,7 @@ import type { DoNotTrack } from './tracking';
 /** The part of the configuration that is about sources. */
 export interface SourcesConfig {
   SOURCES: 'on' | 'off';
-  DO_NOT_TRACK: DoNotTrack;
+  GATEWAY_DO_NOT_TRACK: DoNotTrack;
   GEOIP_COUNTRY_FILE: Find<string> | undefined;
   GEOIP_NETWORK_FILE: Find<Network> | undefined;
   REDIS_URL: string | undefined;
@@ -23,7 +23,7 @@ export async function openSources(
   config: SourcesConfig,
   { addressOf, metrics, log }: { addressOf: AddressOf; metrics: Metrics; log: Pick<Context['log'], 'warn' | 'info'> },
 ): Promise<{ sources: Sources; close(): void }> {
-  const doNotTrack = config.DO_NOT_TRACK;
+  const doNotTrack = config.GATEWAY_DO_NOT_TRACK;
   if (config.SOURCES === 'off') return { sources: createSources({ addressOf, doNotTrack }), close: () => {} };
 
   const shared = config.REDIS_URL === undefined ? undefined : await openSharedSecrets(config.REDIS_URL);

@@ -38,7 +38,7 @@ const IRREGULAR = 0.5;
 const FEW_REFERENCES = 3;
 const SEVERAL_REFERENCES = 2;
 /** An entry takes up to a kilobyte. */
-const MAX_ENTRIES = 20_000;
+const MAX_ENTRIES = 10_000;
 /** Long enough for four gaps of a day, with a day of rest. */
 const FORGOTTEN_AFTER_MS = 8 * 24 * 3600_000;
 

@@ -105,8 +105,8 @@ describe('who asks not to be tracked', () => {
     for (const field of private_) expect(other).toHaveProperty(field);
   });
 
-  test('is answered and not counted with DO_NOT_TRACK=omit', async () => {
-    await start({ DO_NOT_TRACK: 'omit' });
+  test('is answered and not counted with GATEWAY_DO_NOT_TRACK=omit', async () => {
+    await start({ GATEWAY_DO_NOT_TRACK: 'omit' });
     for (const wish of wishes) expect((await pull(V4, wish)).status).toBe(200);
     expect((await pull(V4, { dnt: '1' }, 'v1', 'HEAD')).status).toBe(200);
     await pull(V4, {}, 'v2');
@@ -114,15 +114,15 @@ describe('who asks not to be tracked', () => {
   });
 
   test('… nor when redirected', async () => {
-    await start({ DO_NOT_TRACK: 'omit' }, 'redirect');
+    await start({ GATEWAY_DO_NOT_TRACK: 'omit' }, 'redirect');
     expect((await pull(V4, { dnt: '1' })).status).toBe(307);
     expect((await pull(V4, { dnt: '1' })).status).toBe(307);
     expect((await pull(V4, {}, 'v2')).status).toBe(307);
     expect((await data()).map(({ tag }) => tag)).toEqual(['v2']);
   });
 
-  test('is like everybody with DO_NOT_TRACK=ignore', async () => {
-    await start({ ...files, DO_NOT_TRACK: 'ignore' });
+  test('is like everybody with GATEWAY_DO_NOT_TRACK=ignore', async () => {
+    await start({ ...files, GATEWAY_DO_NOT_TRACK: 'ignore' });
     await pull(V4, { dnt: '1', 'sec-gpc': '1' });
     const [event] = await data();
     for (const field of private_) expect(event).toHaveProperty(field);

@@ -50,7 +50,7 @@ test('what may be said of sources, and how long, is set in .env, and believes no
     RATE_LIMIT_PER_SECOND: '${RATE_LIMIT_PER_SECOND:-0}',
     RATE_LIMIT_BURST: '${RATE_LIMIT_BURST:-500}',
     SOURCES: '${SOURCES:-on}',
-    DO_NOT_TRACK: '${GATEWAY_DO_NOT_TRACK:-anonymize}',
+    GATEWAY_DO_NOT_TRACK: '${GATEWAY_DO_NOT_TRACK:-anonymize}',
     GEOIP_COUNTRY_FILE: '${GEOIP_COUNTRY_FILE:-}',
     GEOIP_NETWORK_FILE: '${GEOIP_NETWORK_FILE:-}',
   });
