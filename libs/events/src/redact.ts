@@ -1,5 +1,6 @@
 import type { Checked } from './check';
 import type { WeirEvent } from './event';
+import { memo } from './memo';
 
 /** What stands where a credential stood. */
 export const REDACTED = '[redacted]';
@@ -49,9 +50,10 @@ export function redact(event: WeirEvent): Checked {
 }
 
 function membersOf(object: Record<string, unknown>): Record<string, unknown> {
-  let copy: [string, unknown][] | undefined;
   const names = Object.keys(object);
-  for (const [at, name] of names.entries()) {
+  let copy: [string, unknown][] | undefined;
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] as string;
     const value = object[name];
     const kept = member(name, value);
     if (kept !== value) copy ??= names.slice(0, at).map((before) => [before, object[before]]);
@@ -62,13 +64,16 @@ function membersOf(object: Record<string, unknown>): Record<string, unknown> {
 
 /** What becomes of a member; undefined when it is left out. */
 function member(name: string, value: unknown): unknown {
-  if (name.length <= NAME_CHARACTERS) {
-    const bare = /[-_A-Z]/.test(name) ? name.replace(/[-_]/g, '').toLowerCase() : name;
-    if (CREDENTIALS.has(bare) && isText(value)) return REDACTED;
-    if (ADDRESSES.has(bare) && (isText(value) || typeof value === 'number')) return undefined;
-  }
+  const named = name.length <= NAME_CHARACTERS ? kindOfName(name) : 'other';
+  if (named === 'credential' && isText(value)) return REDACTED;
+  if (named === 'address' && (isText(value) || typeof value === 'number')) return undefined;
   return cleaned(value);
 }
+
+const kindOfName = memo((name: string): 'credential' | 'address' | 'other' => {
+  const bare = name.replace(/[-_]/g, '').toLowerCase();
+  return CREDENTIALS.has(bare) ? 'credential' : ADDRESSES.has(bare) ? 'address' : 'other';
+});
 
 function cleaned(value: unknown): unknown {
   if (typeof value === 'string') return withoutCredentials(value);
