@@ -127,6 +127,16 @@ describe('jobs', () => {
     expect(said(slow.id)).toEqual([['', undefined], ['-finished', 'timed-out']]); // prettier-ignore
   });
 
+  it('are announced without what they were built with: its arguments may be secret (S51)', async () => {
+    const jobs = await jobsOf();
+    await submit(jobs, 'a');
+    await until(() => runner.started.length === 1);
+    runner.end(image('a'));
+    await until(() => publisher.events.length === 2);
+    expect(JSON.stringify(publisher.events)).toContain('"repository":"a"');
+    expect(JSON.stringify(publisher.events)).not.toMatch(/TOKEN|secret|FROM scratch/);
+  });
+
   it('are cancelled while they wait, without ever having run', async () => {
     const jobs = await jobsOf();
     await submit(jobs, 'a');

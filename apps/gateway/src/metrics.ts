@@ -25,6 +25,17 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
   });
   for (const outcome of ['loaded', 'refused'] as const) reloads.inc({ outcome }, 0);
 
+  /** `outcome`: `confirmed`, `spooled`, or `failed`, which means that the event is lost. */
+  const events = new Counter({
+    name: 'weir_gateway_events_total',
+    help: 'Events published, by type and outcome.',
+    labelNames: ['type', 'outcome'] as const,
+    ...registry,
+  });
+  // A loss is seen as one from the first: a series that begins at 1 has not increased.
+  for (const kind of ['pull', 'check', 'referrer', 'download'])
+    events.inc({ type: `io.weir.${kind}`, outcome: 'failed' }, 0);
+
   return {
     reloads,
     rulesLoaded: new Gauge({
@@ -57,13 +68,7 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
       help: 'Bytes of blobs that had to flow through the gateway because neither side could redirect.',
       ...registry,
     }),
-    /** `outcome`: `confirmed`, `spooled`, or `failed`, which means that the event is lost. */
-    events: new Counter({
-      name: 'weir_gateway_events_total',
-      help: 'Events published, by type and outcome.',
-      labelNames: ['type', 'outcome'] as const,
-      ...registry,
-    }),
+    events,
     /** `what`: `manifest`, `configuration` or `redirected`, an answer that the client got elsewhere. */
     unlearned: new Counter({
       name: 'weir_gateway_unlearned_total',

@@ -24,6 +24,7 @@ function flowTo(database: string, queues?: readonly string[]) {
     amqpUrl: broker.url,
     influx: { url: store.url },
     database,
+    retentionDays: 14,
     lagMs: () => 1500,
     log,
     intervalMs: 100,
@@ -54,6 +55,8 @@ test('queues that are missing are named and the others sampled; when they appear
     'weir.dead.influx', 'weir.dead.mongo', 'weir.dead.redis', 'weir.influx', 'weir.mongo', 'weir.redis', 'weir.unrouted',
   ]); // prettier-ignore
   expect((await store.query(database, 'SELECT last("lagMs") FROM "worker"'))[0]?.values[0]?.[1]).toBe(1500);
+  const [policies] = await store.query(database, `SHOW RETENTION POLICIES ON "${database}"`);
+  expect(policies?.values.map(([, duration]) => duration)).toEqual(['336h0m0s']);
   await flow.close();
   await publisher.close();
   await directory.remove();

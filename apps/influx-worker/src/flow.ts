@@ -12,6 +12,8 @@ export interface FlowOptions {
   influx: ServerOptions;
   /** Its own database, so that the one of usage holds exactly one point for each event. */
   database: string;
+  /** How long samples are kept in a database that is made for them, days; 0 for ever. */
+  retentionDays?: number;
   /** Age of the newest event of the last batch when asked, milliseconds; undefined before the first. */
   lagMs(): number | undefined;
   log: Logger;
@@ -50,7 +52,7 @@ export function createFlow(options: FlowOptions): Flow {
     if (lag !== undefined) lines.push(`worker,worker=influx lagMs=${lag}`);
     if (!server) {
       server = await connectServer(options.influx);
-      await server.ensureDatabase(database);
+      await server.ensureDatabase(database, options.retentionDays);
     }
     const time = `${Date.now()}000000`;
     await server.write(

@@ -18,6 +18,7 @@ import { createGuard } from './guard';
 import type { Guard } from './guard';
 import { storedIn } from './lookup';
 import { lineOf, pointOf, TAGS } from './point';
+import { otherRetention } from './retention';
 import { connectServer, identifier, ServerError } from './server';
 import type { Server } from './server';
 import { place } from './slots';
@@ -44,6 +45,11 @@ const variables = {
   }),
   INFLUX_FLOW_DATABASE: variable(databaseName().default('weir_flow'), {
     description: "Database (bucket) of the samples of Weir's own queues. Created on 1.x when it is missing.",
+  }),
+  INFLUX_RETENTION_DAYS: variable(integer(0, 36_500, 'days').default(0), {
+    description:
+      'How long a database that the worker creates keeps its points, days; 0 for ever. One that is there is never ' +
+      'changed: the log says what to do where its retention is another. Events older than that go to the dead letters.',
   }),
   INFLUX_FLOW_INTERVAL_MS: variable(milliseconds(100).default(10_000), {
     description: 'Time between two samples of the queues, milliseconds.',
@@ -76,13 +82,14 @@ interface Entry {
 }
 
 function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefinition['create']>[1]): Worker {
-  const database = config.INFLUX_DATABASE;
+  const { INFLUX_DATABASE: database, INFLUX_RETENTION_DAYS: retentionDays } = config;
   const options = { url: config.INFLUX_URL, token: config.INFLUX_TOKEN, org: config.INFLUX_ORG };
   let newestMs: number | undefined;
   const flow = createFlow({
     amqpUrl: config.AMQP_URL,
     influx: { ...options, timeoutMs: 5_000 },
     database: config.INFLUX_FLOW_DATABASE,
+    retentionDays,
     intervalMs: config.INFLUX_FLOW_INTERVAL_MS,
     lagMs: () => newestMs && Math.max(0, Date.now() - newestMs),
     log,
@@ -93,7 +100,9 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     current?.server.close();
     current = undefined;
     const server = await connectServer(options);
-    await server.ensureDatabase(database);
+    await server.ensureDatabase(database, retentionDays);
+    const other = await otherRetention(server, database, retentionDays);
+    if (other !== undefined) log.warn({ database }, other);
     const guard = createGuard({ valuesPerTag: config.INFLUX_TAG_VALUES, series: config.INFLUX_SERIES });
     await fillGuard(guard, server, database);
     log.info(

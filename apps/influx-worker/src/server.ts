@@ -48,8 +48,11 @@ export interface Server {
    * @throws {ServerError} also when a single statement failed
    */
   query(database: string, statements: string): AsyncIterable<Rows>;
-  /** Creates the database on 1.x when it is missing; 2.x and 3.x keep buckets that an administrator makes. */
-  ensureDatabase(database: string): Promise<void>;
+  /**
+   * Creates the database on 1.x when it is missing, its points kept for so many days (0: for ever). One that is there
+   * stays as it is. 2.x and 3.x keep buckets that an administrator makes.
+   */
+  ensureDatabase(database: string, retentionDays?: number): Promise<void>;
   close(): void;
 }
 
@@ -120,11 +123,12 @@ export async function connectServer(options: ServerOptions): Promise<Server> {
     address,
     write,
     query,
-    async ensureDatabase(database) {
+    async ensureDatabase(database, retentionDays = 0) {
       if (major >= 2) return;
       // Asked first: who may write need not be allowed to create.
       for await (const rows of query('', 'SHOW DATABASES')) if (rows.values.some(([name]) => name === database)) return;
-      for await (const rows of query('', `CREATE DATABASE ${identifier(database)}`)) void rows;
+      const keeping = retentionDays > 0 ? ` WITH DURATION ${retentionDays}d` : '';
+      for await (const rows of query('', `CREATE DATABASE ${identifier(database)}${keeping}`)) void rows;
     },
     close: () => agent.destroy(),
   };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { catalogue, checkEvent, encodeEvent, kindOf, limits, newId, organizationOf } from '@weir/events';
+import { catalogue, checkEvent, encodeEvent, kindOf, limits, newId, organizationOf, redact } from '@weir/events';
 import type { Problem, WeirEvent } from '@weir/events';
 import type { RefusedAs } from './answer';
 import { isFlat, translate } from './clowder';
@@ -26,7 +26,8 @@ export type Enveloped =
 
 /**
  * Makes a checked event of what was sent: a CloudEvent, a bare `{type, data}`, or one of seed 003's flat shapes. What
- * is missing in the envelope (id, source, time) is filled in; what is there is kept as it is.
+ * is missing in the envelope (id, source, time) is filled in; what is there is kept as it is, but for credentials and
+ * addresses, which are taken out.
  */
 export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped {
   if (typeof sent !== 'object' || sent === null || Array.isArray(sent)) {
@@ -67,7 +68,9 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
   const time = attributes['time'] ?? origin.firstTime({ id: String(id), source: String(source) }, origin.now);
   const checked = checkEvent({ ...attributes, id, source, time }, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
-  const { event } = checked;
+  const redacted = redact(checked.event);
+  if (!redacted.ok) return { problems: redacted.problems };
+  const { event } = redacted;
   const bytes = encodeEvent(event).length;
   if (bytes > limits.eventBytes) {
     return { problems: [{ field: '', message: `is ${bytes} bytes; at most ${limits.eventBytes} are allowed` }] };

@@ -1,5 +1,5 @@
 /**
- * The echo: every event as it came, one document each, for people who ask "what exactly did we receive?".
+ * The echo: every event as the edge has accepted it, one document each, for people who ask "what exactly did we receive?".
  *
  *   { _id: '<identity, 22 characters>', receivedAt: Date, time: Date, type, source, event: { …the whole envelope… } }
  *

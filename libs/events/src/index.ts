@@ -2,6 +2,7 @@ export { createEvent, encodeEvent, newId, utcDay } from './event';
 export type { Origin, WeirEvent } from './event';
 export { checkEvent, decodeEvent, limits } from './check';
 export type { Checked, Problem } from './check';
+export { redact, REDACTED } from './redact';
 export { identityKey, identityOf } from './identity';
 export { architectureOf, architecturesOf } from './architecture';
 export { freeMailDomains } from './free-mail';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
-import { catalogue, checkEvent, createEvent, encodeEvent, limits, type WeirEvent } from '@weir/events';
+import { catalogue, checkEvent, createEvent, encodeEvent, limits, redact, type WeirEvent } from '@weir/events';
 import { declareOn, EXCHANGE, neededToPublish, WORKERS } from '@weir/bus';
 import type { ChannelModel } from 'amqplib';
 import { Command } from 'commander';
@@ -67,7 +67,8 @@ async function eventOf(io: Io, type: string, options: Options): Promise<WeirEven
     ...(id === undefined ? {} : { id }),
     ...(subject === undefined ? {} : { subject }),
   });
-  const checked = checkEvent(time === undefined ? made : { ...made, time }, { now: new Date() });
+  const valid = checkEvent(time === undefined ? made : { ...made, time }, { now: new Date() });
+  const checked = valid.ok ? redact(valid.event) : valid;
   if (!checked.ok) {
     throw new CliError(
       `not a valid event: ${checked.problems.map(({ field, message }) => `${field} ${message}`).join('; ')}`,
