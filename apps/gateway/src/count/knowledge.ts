@@ -152,8 +152,10 @@ export function createKnowledge({
   async function configOf({ config, kind }: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
     // Only that of an image has a platform.
     if (config === undefined || kind !== 'image' || config.size > MAX_CONFIG_BYTES) return undefined;
-    const known = configs.get(config.digest) ?? (await shared?.config(config.digest, wanted));
-    if (known !== undefined) configs.set(config.digest, known);
+    // Those of now: what comes when others are wanted is not remembered.
+    const [memory, names] = [configs, wanted];
+    const known = memory.get(config.digest) ?? (await shared?.config(config.digest, names));
+    if (known !== undefined) memory.set(config.digest, known);
     if (known !== undefined || from === undefined || missing.get(config.digest)) return known;
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
     const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
@@ -164,10 +166,10 @@ export function createKnowledge({
     }
     const kept = {
       ...read,
-      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => wanted.includes(name))),
+      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => names.includes(name))),
     };
-    configs.set(config.digest, kept);
-    shared?.tellConfig(config.digest, { config: kept, looked: wanted });
+    memory.set(config.digest, kept);
+    shared?.tellConfig(config.digest, { config: kept, looked: names });
     return kept;
   }
 
