@@ -209,8 +209,8 @@ export function placeOf({ upstream, name }: { upstream: { name: string }; name: 
   return `${upstream.name} ${name}`;
 }
 
-function listed({ digest, platform, attests = false }: Listed): Child {
-  return { digest, platform: platform && formatPlatform(platform), attests };
+function listed({ digest, platform, attests }: Listed): Child {
+  return { digest, platform: platform && formatPlatform(platform), attests: attests === true };
 }
 
 function facts(image: Image | undefined, child: Child | undefined, config: ImageConfig | undefined): Facts {
