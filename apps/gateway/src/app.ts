@@ -10,7 +10,7 @@ import type { Publishes } from './count/announcer';
 import { clock as realClock, type Clock } from './count/clock';
 import { createRecorder, type Recorder } from './count/recorder';
 import { openSharedKnowledge } from './count/shared-knowledge';
-import { openIdentities } from './identity/open-identity';
+import { needSecret, openIdentities } from './identity/open-identity';
 import { createRateLimit } from './rate-limit';
 import type { Rules } from './rules/rules';
 import { createReload } from './rules/reload';
@@ -27,6 +27,11 @@ export type GatewayConfig = Config<typeof variables>;
 const ANSWER_GRACE_MS = 8_000;
 const EVENT_GRACE_MS = 3_000;
 const NOTHING = { answers: 0, visits: 0, checks: 0, downloads: 0 };
+
+/** Are the rules whole, and is there all that they need? @throws ConfigError */
+export function check(config: GatewayConfig): void {
+  needSecret(rulesOf(config).identity, config.INTROSPECTION_CLIENT_SECRET);
+}
 
 /** Starts the gateway. It is up without a broker (events wait in the spool) and without its upstreams (502). */
 export async function start(config: GatewayConfig, context: Context): Promise<void> {
@@ -123,13 +128,15 @@ function reread({ RULES_FILE: file, GATEWAY_MODE: mode }: GatewayConfig): ReadRu
 }
 
 function rulesOf(config: GatewayConfig): Rules {
-  const { UPSTREAM: upstream, RULES_FILE: file } = config;
-  const wrong = (variable: string, message: string) => new ConfigError([{ variable, message }]);
-  if (upstream !== undefined && file !== undefined)
-    throw wrong('UPSTREAM', 'cannot stand beside RULES_FILE: name the registry in the file');
-  if (upstream !== undefined) return singleUpstream(upstream, config.UPSTREAM_PUBLIC_URL, config.GATEWAY_MODE);
-  if (file === undefined)
-    throw wrong('UPSTREAM', 'is missing: set it to a registry such as http://127.0.0.1:5000, or RULES_FILE to a file');
+  const { UPSTREAM: upstream, UPSTREAM_PUBLIC_URL: publicUrl, RULES_FILE: file } = config;
+  if (file === undefined) {
+    if (upstream !== undefined) return singleUpstream(upstream, publicUrl, config.GATEWAY_MODE);
+    const message = 'is missing: set it to a registry such as http://127.0.0.1:5000, or RULES_FILE to a file';
+    throw new ConfigError([{ variable: 'UPSTREAM', message }]);
+  }
+  const beside = (['UPSTREAM', 'UPSTREAM_PUBLIC_URL'] as const).filter((variable) => config[variable] !== undefined);
+  const message = 'cannot stand beside RULES_FILE: name the registry in the file';
+  if (beside.length > 0) throw new ConfigError(beside.map((variable) => ({ variable, message })));
   const read = readRulesFile(file, config.GATEWAY_MODE);
   if (!read.ok) throw new ConfigError(read.problems.map((message) => ({ variable: 'RULES_FILE', message })));
   return read.rules;

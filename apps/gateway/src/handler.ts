@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { parseRegistryPath, type RegistryPath } from '@weir/registry';
 import { answerBlob } from './answer/blob';
 import type { Exchange, Gateway, How } from './answer/exchange';
-import { answerManifest, visitOf } from './answer/manifest';
+import { answerManifest, manifestRequestOf } from './answer/manifest';
 import { passOn } from './answer/pass-on';
 import { refuse, upstreamRefusal, type Refusal } from './answer/refuse';
 import type { Rule } from './rules/rules';
@@ -93,7 +93,7 @@ async function climb(gateway: Gateway, request: IncomingMessage, response: Serve
       case 'referrers': {
         const status = await passOn(gateway, exchange, `/v2/${found.name}/referrers/${asked.digest}`, asked.name);
         const { name, digest } = asked;
-        gateway.recorder.listed(visitOf(gateway, exchange, { name, reference: { digest } }), status);
+        gateway.recorder.listed(manifestRequestOf(gateway, exchange, { name, reference: { digest } }), status);
         return 'proxy';
       }
       // 10. The bytes of blobs flow past the gateway.

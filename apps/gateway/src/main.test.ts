@@ -103,10 +103,22 @@ describe('the process', () => {
     expect(await gateway.ended).toBe(78);
     expect(gateway.errors()).toContain('UPSTREAM: is missing');
   });
+
+  test.each([
+    ['no registry', {}, {}, ['UPSTREAM: is missing']],
+    ['two that speak of registries', {}, { RULES_FILE: 'rules', UPSTREAM: 'http://a', UPSTREAM_PUBLIC_URL: 'http://b' }, ['UPSTREAM: cannot stand beside', 'UPSTREAM_PUBLIC_URL: cannot stand beside']],
+    ['no secret for its clientId', { introspection: { protocol: 'rfc7662', url: 'https://a/', clientId: 'weir' } }, { RULES_FILE: 'rules' }, ['INTROSPECTION_CLIENT_SECRET: is missing']],
+  ])('--check finds that there is %s', async (_, identity, environment: Record<string, string>, mistakes) => {
+    const file = join(directory.path, 'rules.json');
+    await writeFile(file, JSON.stringify({ upstreams: { hub: { url: 'http://a' } }, rules: [{ upstream: 'hub' }], identity }));
+    const gateway = start({ ...environment, ...('RULES_FILE' in environment ? { RULES_FILE: file } : {}) }, '--check');
+    expect(await gateway.ended).toBe(78);
+    for (const mistake of mistakes) expect(gateway.errors()).toContain(mistake);
+  }); // prettier-ignore
 });
 
-function start(environment: Record<string, string>) {
-  const child: ChildProcess = spawn(process.execPath, [...SOURCE, join(__dirname, 'main.ts')], {
+function start(environment: Record<string, string>, ...argv: string[]) {
+  const child: ChildProcess = spawn(process.execPath, [...SOURCE, join(__dirname, 'main.ts'), ...argv], {
     env: { PATH: process.env['PATH'], GATEWAY_PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -52,7 +52,7 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
     }),
     answerSeconds: new Histogram({
       name: 'weir_gateway_answer_seconds',
-      help: 'Time until the headers of the answer were sent, seconds.',
+      help: 'Time until an answer was sent to its end, or broke off, seconds.',
       labelNames: ['route'] as const,
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       ...registry,

@@ -28,12 +28,11 @@ describe('a bucket', () => {
     expect(rate.wait('a')).toBeUndefined();
   });
 
-  test('is one for each IPv4 address and each /64 of IPv6', () => {
+  test('is one for each source', () => {
     const rate = limit(1, 1);
-    for (const address of ['192.0.2.1', '192.0.2.2', '2001:db8:0:1::1', '2001:db8:0:2::1', 'fe80::1%a', ''])
-      expect(rate.wait(address)).toBeUndefined();
-    for (const same of ['192.0.2.1', '::ffff:192.0.2.1', '::ffff:c000:202', '2001:DB8:0:1:ffff:ffff:ffff:ffff', '2001:0db8::1:0:0:0:9', 'fe80::2%b', ''])
-      expect(rate.wait(same)).toBe(1); // prettier-ignore
+    for (const seconds of [undefined, 1])
+      for (const source of ['192.0.2.1', '192.0.2.2', '2001:db8:0:1::/64', '2001:db8:0:2::/64'])
+        expect(rate.wait(source)).toBe(seconds);
   });
 
   test('of sources that came long ago is forgotten, so that memory is bounded', () => {

@@ -1,18 +1,16 @@
 import { createLru } from './count/lru';
-import { subscriberOf } from './addresses';
 
-/** How often one source may ask (S15). */
+/** How often one source may ask (S15): an address in the form of {@link AddressOf}, which is what one subscriber has. */
 export interface RateLimit {
-  /** Takes one request of the address into account: the seconds that it has to wait, or undefined when it may go on. */
-  wait(address: string): number | undefined;
+  /** Takes one request into account: the seconds that it has to wait, or undefined when it may go on. */
+  wait(source: string): number | undefined;
 }
 
 /** Sources remembered; who is forgotten starts with a full bucket. An entry is about 200 bytes. */
 const MAX_SOURCES = 50_000;
 
 /**
- * A token bucket for each source: `perSecond` requests on average, `burst` of them at once. A source is an IPv4 address
- * or an IPv6 /64, which is what one subscriber has. 0 a second sets no limit.
+ * A token bucket for each source: `perSecond` requests on average, `burst` of them at once. 0 a second sets no limit.
  */
 export function createRateLimit({
   perSecond,
@@ -26,9 +24,8 @@ export function createRateLimit({
   const buckets = createLru<{ tokens: number; at: number }>(MAX_SOURCES);
 
   return {
-    wait(address) {
+    wait(source) {
       if (perSecond === 0) return undefined;
-      const source = subscriberOf(address);
       const at = now();
       const bucket = buckets.get(source) ?? { tokens: burst, at };
       const tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1000) * perSecond);

@@ -35,6 +35,12 @@ test('--check validates and exits', async () => {
   expect(child.output()).toContain('the configuration is valid');
 });
 
+test.each([['--check'], []])('what an app looks for itself is a mistake in the configuration: %s', async (...argv) => {
+  const child = app({ LEVEL: '9' }, ...argv);
+  expect(await exit(child)).toBe(78);
+  expect(child.output()).toContain('LEVEL: is too high today');
+});
+
 test('an app is healthy, ready and measured; SIGTERM makes it unready, releases in reverse order and exits 0', async () => {
   const child = app({ LEVEL: '3' });
   const port = await until(() => /"adminPort":(\d+)/.exec(child.output())?.[1]);

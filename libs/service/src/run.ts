@@ -31,6 +31,8 @@ export interface Context {
 export interface App<V extends Variables> {
   name: string;
   variables: V;
+  /** Looks for mistakes that no variable shows alone; part of `--check`. @throws ConfigError */
+  check?(config: Config<V>): void;
   start(config: Config<V>, context: Context): Promise<void> | void;
 }
 
@@ -68,6 +70,7 @@ export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.P
     // eslint-disable-next-line no-restricted-properties
     config = readConfig({ ...commonVariables, ...app.variables }, process.env) as Config<V> &
       Config<typeof commonVariables>;
+    app.check?.(config);
   } catch (error) {
     process.stderr.write(`${app.name}: ${(error as Error).message}\n`);
     process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);

@@ -9,13 +9,13 @@ import { readBody, type Answer, type Ask } from './upstream';
  * is fetched for it. An answer to a GET stays as it is, for there the client has the manifest to hash.
  */
 export async function addMissingDigest(
-  visit: ManifestRequest,
+  wanted: ManifestRequest,
   answer: Answer,
   question: Pick<Ask, 'path' | 'headers' | 'signal'>,
 ): Promise<Answer> {
   const missing = answer.status === 200 && answer.headers['docker-content-digest'] === undefined;
-  if (visit.method !== 'HEAD' || !missing || !capabilityOf(visit.client)?.needsDigestHeader) return answer;
-  const digest = visit.reference.digest ?? (await digestByGet(visit, answer, question));
+  if (wanted.method !== 'HEAD' || !missing || !capabilityOf(wanted.client)?.needsDigestHeader) return answer;
+  const digest = wanted.reference.digest ?? (await digestByGet(wanted, answer, question));
   return digest === undefined ? answer : { ...answer, headers: { ...answer.headers, 'docker-content-digest': digest } };
 }
 

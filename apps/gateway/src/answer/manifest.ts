@@ -18,39 +18,39 @@ type AskedManifest = Extract<RegistryPath, { kind: 'manifest' }>;
 export async function answerManifest(gateway: Gateway, exchange: Exchange, asked: AskedManifest): Promise<How> {
   const { recorder, readability } = gateway;
   const { upstream, name, query, signal } = exchange;
-  const visit = visitOf(gateway, exchange, asked);
+  const wanted = manifestRequestOf(gateway, exchange, asked);
   const path = `/v2/${name}/manifests/${asked.reference.tag ?? asked.reference.digest}`;
 
   // 11. What must or might go wrong when redirected is proxied.
-  if (!mayRedirect(gateway, exchange, visit)) return proxy(gateway, exchange, visit, path);
+  if (!mayRedirect(gateway, exchange, wanted)) return proxy(gateway, exchange, wanted, path);
 
   // 12. Not known to be readable by everybody: the upstream is asked before the client is sent there.
   const to = `${upstream.publicUrl}${path}${query}`;
   if (readability.of(upstream.name, name) !== 'open') {
-    const answer = await recorder.ask(visit, signal);
+    const answer = await recorder.ask(wanted, signal);
     readability.note(upstream.name, name, answer.status);
     if (readability.of(upstream.name, name) !== 'open' || answer.status >= 400)
-      return proxy(gateway, exchange, visit, path);
+      return proxy(gateway, exchange, wanted, path);
     redirect(exchange, to);
-    recorder.answered(visit, answer);
+    recorder.answered(wanted, answer);
     return 'redirect';
   }
 
   // 13. Redirected at once; what the client got there is found out afterwards.
   redirect(exchange, to);
-  recorder.redirected(visit);
+  recorder.redirected(wanted);
   return 'redirect';
 }
 
-function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, visit: ManifestRequest): boolean {
+function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, wanted: ManifestRequest): boolean {
   const { method, rule, request, upstream, name } = exchange;
   if (rule.mode === 'proxy' || upstream.publicUrl === undefined) return false;
   // A HEAD has no bytes to save: asking once for both of us is cheaper than asking twice.
   if (method === 'HEAD') return false;
   // Credentials stay behind when a client goes to another host, or it comes back here to start again.
-  if (visit.authorization !== undefined) return false;
+  if (wanted.authorization !== undefined) return false;
   if (readability.of(upstream.name, name) === 'closed') return false;
-  const can = capabilityOf(visit.client);
+  const can = capabilityOf(wanted.client);
   if (!takesRedirectTo(upstream.publicUrl, request.headers.host, can)) return false;
   if (rule.mode === 'auto' && !can?.follows307) return false;
   return recorder.hasRoom();
@@ -60,13 +60,13 @@ function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, vis
  * The upstream's answer through the gateway. A manifest is read whole before anything of it is sent, so that one that
  * breaks off or is not what its digest names becomes an error that people can read, not half an answer.
  */
-async function proxy(gateway: Gateway, exchange: Exchange, visit: ManifestRequest, path: string): Promise<How> {
+async function proxy(gateway: Gateway, exchange: Exchange, wanted: ManifestRequest, path: string): Promise<How> {
   const { method, request, response, query, upstream, name, signal } = exchange;
-  // Without compression, so that the manifest can be read on its way.
-  const headers = requestHeaders(request.headers, ['accept-encoding']);
+  // Without compression and as a whole, so that the manifest can be read on its way.
+  const headers = requestHeaders(request.headers, ['accept-encoding', 'range', 'if-range']);
   const asked = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
-  const answer = await addMissingDigest(visit, asked, { path: `${path}${query}`, headers, signal });
-  if (visit.authorization === undefined) gateway.readability.note(upstream.name, name, answer.status);
+  const answer = await addMissingDigest(wanted, asked, { path: `${path}${query}`, headers, signal });
+  if (wanted.authorization === undefined) gateway.readability.note(upstream.name, name, answer.status);
   const seen = answeredBy(answer.status, answer.headers);
   const toClient = varying(clientHeaders(gateway, exchange, answer));
 
@@ -75,19 +75,19 @@ async function proxy(gateway: Gateway, exchange: Exchange, visit: ManifestReques
     throw new UpstreamError('nonsense', 'the upstream registry answered a web page in the place of a manifest');
   }
   if (!isReadable(method, answer)) {
-    if (await relay(answer, response, toClient)) gateway.recorder.answered(visit, seen);
+    if (await relay(answer, response, toClient)) gateway.recorder.answered(wanted, seen);
     return 'proxy';
   }
 
   const read = await readAhead(answer, MAX_MANIFEST_BYTES);
   if ('flow' in read) {
-    if (await relay({ ...answer, body: read.flow }, response, toClient)) gateway.recorder.answered(visit, seen);
+    if (await relay({ ...answer, body: read.flow }, response, toClient)) gateway.recorder.answered(wanted, seen);
     return 'proxy';
   }
-  for (const digest of [visit.reference.digest, seen.digest])
+  for (const digest of [wanted.reference.digest, seen.digest])
     if (contradicts(digest, seen.contentType, read.whole))
       throw new UpstreamError('nonsense', 'the upstream registry answered a manifest that its digest does not name');
-  if (await send(read.whole, response, toClient)) gateway.recorder.answered(visit, { ...seen, body: read.whole });
+  if (await send(read.whole, response, toClient)) gateway.recorder.answered(wanted, { ...seen, body: read.whole });
   return 'proxy';
 }
 
@@ -103,7 +103,7 @@ function varying(headers: Headers): Headers {
 }
 
 /** What counting has to know of a request for a manifest, or for the referrers of one. */
-export function visitOf(
+export function manifestRequestOf(
   { identity, sources }: Gateway,
   exchange: Exchange,
   asked: Pick<AskedManifest, 'name' | 'reference'>,

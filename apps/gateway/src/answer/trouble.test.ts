@@ -105,6 +105,24 @@ test('a manifest in an encoding that nobody asked for is passed on as it came, a
   expect(events.map(({ type: kind, data }) => [kind, data['digest']])).toEqual([['io.weir.pull', DIGEST]]);
 });
 
+test('a digest that is none is passed on, and counted by that of the manifest', async () => {
+  says = all(answer([type, length, 'Docker-Content-Digest: nonsense']));
+  const counting = await startTestGateway({ upstream: url, mode: 'proxy' }, LIMITS);
+  const got = await ask(counting.url, '/v2/a/manifests/v1', { headers: { accept: IMAGE } });
+  const events = await counting.events();
+  await counting.stop();
+  expect(got).toMatchObject({ status: 200, headers: { 'docker-content-digest': 'nonsense' } });
+  expect(events.map(({ type: kind, data }) => [kind, data['digest']])).toEqual([['io.weir.pull', DIGEST]]);
+});
+
+test('an upstream that knows no HEAD and breaks off the GET: an error that people can read', async () => {
+  says = (socket) => socket.end(asked.at(-1) === 'HEAD' ? answer([], '', '405 No') : answer([type, 'Content-Length: 1000'])); // prettier-ignore
+  const through = await startTestGateway({ upstream: url, mode: 'redirect' }, LIMITS);
+  const got = await ask(through.url, '/v2/a/manifests/v1', { headers: { accept: IMAGE } });
+  await through.stop();
+  expect([got.status, errorOf(got.body)]).toEqual([502, [expect.objectContaining({ code: 'UNAVAILABLE' })]]);
+});
+
 test('a blob that breaks off is seen to be incomplete', async () => {
   says = all(answer(['Content-Length: 1000'], 'x'));
   await expect(ask(gateway.url, `/v2/a/blobs/${DIGEST}`, { headers: { authorization: 'Bearer x' } })).rejects.toThrow();

@@ -60,7 +60,6 @@ describe('an upstream that says unusual things', () => {
         'x-api-key': 'secret',
         'x-forwarded-for': '1.2.3.4',
         accept: IMAGE,
-        range: 'bytes=0-',
         'if-none-match': '"x"',
         'user-agent': 'docker/27.1',
       },
@@ -70,10 +69,16 @@ describe('an upstream that says unusual things', () => {
       host: new URL(upstream.url).host,
       connection: 'keep-alive',
       accept: IMAGE,
-      range: 'bytes=0-',
       'if-none-match': '"x"',
       'user-agent': 'docker/27.1',
     });
+  });
+
+  test('a manifest is asked for as a whole, so that a part of it is never a pull', async () => {
+    const headers = { accept: IMAGE, range: 'bytes=0-0', 'if-range': '"x"' };
+    const answer = await ask(through.url, '/v2/a/manifests/v1', { headers });
+    expect([answer.status, answer.body]).toEqual([200, manifest]);
+    for (const name of ['range', 'if-range']) expect(seen[0]?.headers).not.toHaveProperty(name);
   });
 
   test('referrers keep their query, their filters and their links on the gateway', async () => {

@@ -187,18 +187,24 @@ async function askOnce(over: Dispatcher, url: URL, { method, headers, signal }: 
 /**
  * The body of a 200, up to `maxBytes`; undefined for any other answer, which is read to its end, for a longer one, and
  * for one in an encoding that nobody asked for.
+ *
+ * @throws UpstreamError when it breaks off.
  */
 export async function readBody({ status, headers, body }: Answer, maxBytes: number): Promise<Buffer | undefined> {
-  if (status !== 200 || maxBytes === 0 || headers['content-encoding'] !== undefined) {
-    await body.dump({ limit: REDIRECT_BODY_BYTES });
-    return undefined;
-  }
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) return undefined; // leaving the loop destroys the body
-    chunks.push(chunk);
+  try {
+    if (status !== 200 || maxBytes === 0 || headers['content-encoding'] !== undefined) {
+      await body.dump({ limit: REDIRECT_BODY_BYTES });
+      return undefined;
+    }
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > maxBytes) return undefined; // leaving the loop destroys the body
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw explain(error);
   }
   return Buffer.concat(chunks);
 }

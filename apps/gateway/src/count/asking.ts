@@ -1,3 +1,4 @@
+import { isDigest } from '@weir/registry';
 import { backoff } from '@weir/service';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deadlines } from './deadlines';
@@ -47,8 +48,9 @@ export async function askPatiently(request: ManifestRequest, deadlines: Deadline
   }
 }
 
-/** The part of an answer's headers that counting looks at. */
+/** The part of an answer's headers that counting looks at. A digest that is none would make an event that nobody takes. */
 export function answeredBy(status: number, headers: Record<string, string | string[] | undefined>): Answered {
   const one = (name: string) => [headers[name]].flat()[0];
-  return { status, contentType: one('content-type'), digest: one('docker-content-digest') };
+  const digest = one('docker-content-digest');
+  return { status, contentType: one('content-type'), digest: isDigest(digest ?? '') ? digest : undefined };
 }

@@ -3,7 +3,7 @@ import { isImageManifest, isIndex, isPulled, kindOfTag } from '@weir/registry';
 import type { Announcer } from './announcer';
 import type { Clock } from './clock';
 import type { Downloads } from './downloads';
-import { digestOf, type Facts, type Knowledge, type Seen, type Source } from './knowledge';
+import { digestOf, placeOf, type Facts, type Found, type Knowledge, type Source } from './knowledge';
 import type { Metrics } from '../metrics';
 import { keyOf, type Answered, type ManifestRequest } from './request';
 import { createTags } from './tags';
@@ -71,24 +71,24 @@ export function createCounter(options: {
     return tag ?? (digest === undefined ? undefined : tags.of(from, digest));
   }
 
-  async function head(request: ManifestRequest, step: Step): Promise<void> {
-    const said = { ...knowledge.recall(step.digest), tag: tagOf(step), digest: step.digest };
+  async function head(request: ManifestRequest, step: Step, found: Found): Promise<void> {
+    const said = { ...knowledge.recall(found), tag: tagOf(step), digest: step.digest };
     const check = await eventOf('io.weir.check', request, said);
     const visit = visits.head(step);
     checkOf.set(visit, check);
     checks.hold(visit);
   }
 
-  async function index(request: ManifestRequest, step: Step, seen: Seen, learn: Learn): Promise<void> {
-    await learn((from) => knowledge.learnIndex(seen, from));
+  async function index(request: ManifestRequest, step: Step, found: Found, learn: Learn): Promise<void> {
+    await learn((from) => knowledge.learnIndex(found, from));
     // The list of referrers of a registry that has no API for it.
     if (kindOfTag(step.tag) !== 'list') return goesOn(visits.index(step));
     goesOn(visits.end(step));
     await publish('io.weir.referrer', request, step, { kind: 'list' });
   }
 
-  async function image(request: ManifestRequest, step: Step, seen: Seen, learn: Learn): Promise<void> {
-    const known = withKind(await learn((from) => knowledge.learnImage(seen, from)), tagOf(step));
+  async function image(request: ManifestRequest, step: Step, found: Found, learn: Learn): Promise<void> {
+    const known = withKind(await learn((from) => knowledge.learnImage(found, from)), tagOf(step));
     if (!isPulled(known.kind)) {
       goesOn(visits.end(step));
       await publish('io.weir.referrer', request, step, known);
@@ -105,20 +105,20 @@ export function createCounter(options: {
   return {
     async manifest(request, answer, at, learn) {
       if (!request.from.counted) return;
-      const seen = { ...answer, digest: answer.digest ?? request.reference.digest ?? digestOf(answer) };
-      const { digest } = seen;
+      const digest = answer.digest ?? request.reference.digest ?? digestOf(answer);
+      const found = { ...answer, digest, place: placeOf(request) };
       const { tag } = request.reference;
       const step = { from: keyOf(request), source: request.from.key, tag, digest, at };
       if (answer.status === 304) {
         if (request.method === 'GET') goesOn(visits.end(step));
-        await publish('io.weir.check', request, step, knowledge.recall(digest));
+        await publish('io.weir.check', request, step, knowledge.recall(found));
         return;
       }
       if (answer.status < 200 || answer.status > 299) return;
       if (tag !== undefined && digest !== undefined) tags.note(step.from, digest, tag);
-      if (request.method === 'HEAD') return head(request, step);
-      if (isIndex(seen.contentType)) return index(request, step, seen, learn);
-      if (isImageManifest(seen.contentType)) return image(request, step, seen, learn);
+      if (request.method === 'HEAD') return head(request, step, found);
+      if (isIndex(found.contentType)) return index(request, step, found, learn);
+      if (isImageManifest(found.contentType)) return image(request, step, found, learn);
     },
     async list(request) {
       if (!request.from.counted) return;

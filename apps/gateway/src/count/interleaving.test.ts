@@ -4,7 +4,7 @@ import { manualClock, publisherDouble } from '../gateway.test-support';
 import { createMetrics } from '../metrics';
 import { createReadability } from '../answer/readability';
 import { UpstreamError, type Upstream } from '../answer/upstream';
-import { createKnowledge } from './knowledge';
+import { createKnowledge, placeOf } from './knowledge';
 import { interleaved, seeded } from './random.test-support';
 import { createRecorder } from './recorder';
 import type { Answered, ManifestRequest } from './request';
@@ -96,6 +96,20 @@ const clients: Record<string, Machine[]> = {
   ],
 };
 
+/** These have fetched the index before, and do not fetch it again: `docker pull --platform` for the second time. */
+const knowing: Record<string, Machine[]> = {
+  'docker that knows the index': [
+    ...(clients['docker'] ?? []),
+    does([ping, head('multi'), getOf(arm64)], [arm64]),
+    does([ping, head('stable'), getOf(amd64)], [amd64]),
+  ],
+  'containerd that knows the index': [
+    ...(clients['containerd'] ?? []),
+    does([head('multi'), getOf(arm64)], [arm64]),
+    does([head('stable'), getOf(amd64)], [amd64]),
+  ],
+};
+
 /** A stand-in for an upstream: whatever is not in an answer cannot be learned. */
 const upstream = {
   name: 'stand-in',
@@ -104,10 +118,11 @@ const upstream = {
   close: async () => {},
 } as unknown as Upstream;
 
-function startRecorder() {
+async function startRecorder(knowsIndex: boolean) {
   const publisher = publisherDouble();
   const metrics = createMetrics([new Registry()], () => ({ answers: 0, visits: 0, checks: 0, downloads: 0 }));
   const knowledge = createKnowledge({ labels: [], metrics });
+  if (knowsIndex) await knowledge.learnIndex({ ...index, place: placeOf({ upstream, name: 'team/app' }) }, undefined);
   const log = { warn: () => {}, error: (reason: unknown) => { throw new Error(JSON.stringify(reason)); } }; // prettier-ignore
   const clock = manualClock();
   const parts = { publisher, knowledge, readability: createReadability(), metrics, log, clock, source: 'test' };
@@ -137,8 +152,8 @@ function send(recorder: ReturnType<typeof createRecorder>, { method, reference }
 
 const sorted = (list: unknown[]) => list.map(String).sort();
 
-async function countOf(asks: Ask[], stepMs: number): Promise<{ pulls: string[]; checks: number }> {
-  const { publisher, clock, recorder } = startRecorder();
+async function countOf(asks: Ask[], stepMs: number, knowsIndex = false): Promise<{ pulls: string[]; checks: number }> {
+  const { publisher, clock, recorder } = await startRecorder(knowsIndex);
   for (const ask of asks) {
     send(recorder, ask, 'nat');
     // What was asked is counted before time passes, as it is when time is not turned by hand.
@@ -157,18 +172,19 @@ function expected(machines: Machine[]) {
   };
 }
 
-describe.each(Object.keys(clients))('%s', (client) => {
-  const dances = clients[client] ?? [];
+describe.each(Object.keys({ ...clients, ...knowing }))('%s', (client) => {
+  const dances = clients[client] ?? knowing[client] ?? [];
+  const knowsIndex = client in knowing;
 
   test.each(dances.map(({ asks, pulls, checks }) => ({ asks, pulls, checks })))(
     'alone: $asks.length requests',
-    async (machine) => expect(await countOf(machine.asks, 100)).toEqual(expected([machine])),
+    async (machine) => expect(await countOf(machine.asks, 100, knowsIndex)).toEqual(expected([machine])),
   );
 
   test('machines behind one address, one after the other', async () => {
     const machines = [...dances, ...dances];
     const asks = machines.flatMap((machine) => machine.asks);
-    expect(await countOf(asks, 10)).toEqual(expected(machines));
+    expect(await countOf(asks, 10, knowsIndex)).toEqual(expected(machines));
   });
 
   test('machines behind one address, in any order', async () => {
@@ -180,7 +196,7 @@ describe.each(Object.keys(clients))('%s', (client) => {
         random,
       );
       // A HEAD that is followed too late is a check: all of a round is within five seconds.
-      const found = await countOf(asks, Math.floor(random() * (4_900 / asks.length)));
+      const found = await countOf(asks, Math.floor(random() * (4_900 / asks.length)), knowsIndex);
       if (JSON.stringify(found) !== JSON.stringify(expected(machines))) {
         const told = asks.map(({ method, reference }) => `${method} ${Object.values(reference)[0]?.slice(0, 14)}`);
         throw new Error(`round ${round}: ${told.join(', ')}`);

@@ -46,6 +46,11 @@ export interface Seen {
   body?: Buffer | undefined;
 }
 
+/** A manifest in its repository, as {@link placeOf} names it. */
+export interface Found extends Seen {
+  place: string;
+}
+
 /** What is known of a pulled image; every field is absent where it could not be learned. */
 export interface Facts {
   /** `list` is one of referrers. */
@@ -62,18 +67,19 @@ export interface Facts {
 
 /**
  * What the gateway has learned of manifests, by digest: contents that a digest names never change, so nothing here
- * ever becomes wrong, only forgotten.
+ * ever becomes wrong, only forgotten. What an index says of an image counts in its own repository alone: whoever may
+ * push to another one can list any image there, as whatever they like.
  */
 export interface Knowledge {
   /** Remembers the children of an index, so that the next pull of one of them has its platform. */
-  learnIndex(seen: Seen, from: Source | undefined): Promise<void>;
+  learnIndex(found: Found, from: Source | undefined): Promise<void>;
   /**
    * What is known of an image. Asks the upstream for manifest and configuration where they were never seen; without a
    * `from` nobody is asked.
    */
-  learnImage(seen: Seen, from: Source | undefined): Promise<Facts>;
+  learnImage(found: Found, from: Source | undefined): Promise<Facts>;
   /** What is known without asking anybody. */
-  recall(digest: string | undefined): Facts;
+  recall(found: Pick<Found, 'digest' | 'place'>): Facts;
   /** Is this image one of the index's, as far as the index is known? */
   isChild(index: string, digest: string): boolean;
   /** From now on these labels are kept; configurations that were read without one of them are forgotten. */
@@ -81,7 +87,14 @@ export interface Knowledge {
 }
 
 type Image = Extract<Manifest, { type: 'image' }>;
-type Index = Extract<Manifest, { type: 'index' }>;
+type Listed = Extract<Manifest, { type: 'index' }>['children'][number];
+
+/** What an index says of an image; no platform where it names none. */
+interface Child {
+  digest: string;
+  platform: string | undefined;
+  attests: boolean;
+}
 
 /** `labels` are the names of those that rules look at; no others are kept. `shared` is asked before an upstream is. */
 export function createKnowledge({
@@ -95,22 +108,16 @@ export function createKnowledge({
 }): Knowledge {
   let wanted = labels;
   const images = createLru<Image>(MAX_LAYERS, Infinity, (image) => 2 + image.layers.length);
-  /** By the child's digest; no platform where the index names none. */
-  const children = createLru<{ platform: string | undefined; attests: boolean }>(MAX_CHILDREN);
-  const indexes = createLru<readonly string[]>(MAX_CHILDREN, Infinity, (digests) => 1 + digests.length);
+  const indexes = createLru<readonly Child[]>(MAX_CHILDREN, Infinity, (listed) => 1 + listed.length);
+  /** Of the indexes of each repository. */
+  const children = createLru<Child>(MAX_CHILDREN);
   let configs = createLru<ImageConfig>(MAX_DIGESTS);
   /** Configurations that could not be had a moment ago: the next pull of the same image does not ask again. */
   const missing = createLru<true>(MAX_DIGESTS, MISSING_TTL_MS);
   const once = createSingleFlight();
 
-  function rememberIndex(digest: string | undefined, manifest: Index): void {
-    for (const { digest: child, platform, attests = false } of manifest.children)
-      children.set(child, { platform: platform && formatPlatform(platform), attests });
-    if (digest !== undefined)
-      indexes.set(
-        digest,
-        manifest.children.map((child) => child.digest),
-      );
+  function childOf({ digest, place }: Pick<Found, 'digest' | 'place'>): Child | undefined {
+    return digest === undefined ? undefined : children.get(`${place} ${digest}`);
   }
 
   async function manifestOf(seen: Seen, from: Source | undefined): Promise<Manifest | undefined> {
@@ -133,6 +140,7 @@ export function createKnowledge({
 
   function keep(digest: string, manifest: Manifest): Manifest {
     if (manifest.type === 'image') images.set(digest, manifest);
+    else indexes.set(digest, manifest.children.map(listed));
     return manifest;
   }
 
@@ -144,8 +152,10 @@ export function createKnowledge({
   async function configOf({ config, kind }: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
     // Only that of an image has a platform.
     if (config === undefined || kind !== 'image' || config.size > MAX_CONFIG_BYTES) return undefined;
-    const known = configs.get(config.digest) ?? (await shared?.config(config.digest, wanted));
-    if (known !== undefined) configs.set(config.digest, known);
+    // Those of now: what comes when others are wanted is not remembered.
+    const [memory, names] = [configs, wanted];
+    const known = memory.get(config.digest) ?? (await shared?.config(config.digest, names));
+    if (known !== undefined) memory.set(config.digest, known);
     if (known !== undefined || from === undefined || missing.get(config.digest)) return known;
     const body = await once(config.digest, () => fetchBody(from, `blobs/${config.digest}`, '*/*', MAX_CONFIG_BYTES));
     const read = body && isNamedBy(config.digest, body) ? readImageConfig(body) : undefined;
@@ -156,37 +166,37 @@ export function createKnowledge({
     }
     const kept = {
       ...read,
-      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => wanted.includes(name))),
+      labels: Object.fromEntries(Object.entries(read.labels).filter(([name]) => names.includes(name))),
     };
-    configs.set(config.digest, kept);
-    shared?.tellConfig(config.digest, { config: kept, looked: wanted });
+    memory.set(config.digest, kept);
+    shared?.tellConfig(config.digest, { config: kept, looked: names });
     return kept;
   }
 
-  function recall(digest: string | undefined): Facts {
-    const child = digest === undefined ? undefined : children.get(digest);
-    const image = digest === undefined ? undefined : images.get(digest);
-    return facts(image, child, image?.config && configs.get(image.config.digest));
+  function recall(found: Pick<Found, 'digest' | 'place'>): Facts {
+    const image = found.digest === undefined ? undefined : images.get(found.digest);
+    return facts(image, childOf(found), image?.config && configs.get(image.config.digest));
   }
 
   return {
-    async learnIndex(seen, from) {
-      if (seen.digest !== undefined && indexes.get(seen.digest)) return;
-      const manifest = isIndex(seen.contentType) ? await manifestOf(seen, from) : undefined;
-      if (manifest?.type === 'index') rememberIndex(seen.digest, manifest);
+    async learnIndex(found, from) {
+      const { digest, place } = found;
+      if (digest === undefined || !isIndex(found.contentType)) return;
+      if (indexes.get(digest) === undefined) await manifestOf(found, from);
+      for (const child of indexes.get(digest) ?? []) children.set(`${place} ${child.digest}`, child);
     },
-    async learnImage(seen, from) {
-      if (!isImageManifest(seen.contentType)) return {};
-      const known = seen.digest === undefined ? undefined : images.get(seen.digest);
-      const image = known ?? (await manifestOf(seen, from));
-      if (image?.type !== 'image') return recall(seen.digest);
-      const child = seen.digest === undefined ? undefined : children.get(seen.digest);
+    async learnImage(found, from) {
+      if (!isImageManifest(found.contentType)) return {};
+      const known = found.digest === undefined ? undefined : images.get(found.digest);
+      const image = known ?? (await manifestOf(found, from));
+      if (image?.type !== 'image') return recall(found);
+      const child = childOf(found);
       // Where an index names no platform, or says `unknown/unknown`, the image itself may know better.
       const config = child?.platform === undefined || from?.labels ? await configOf(image, from) : undefined;
       return facts(image, child, config);
     },
     recall,
-    isChild: (index, digest) => indexes.get(index)?.includes(digest) ?? false,
+    isChild: (index, digest) => indexes.get(index)?.some((child) => child.digest === digest) ?? false,
     want(names) {
       if (!names.every((name) => wanted.includes(name))) configs = createLru(MAX_DIGESTS);
       wanted = names;
@@ -194,11 +204,16 @@ export function createKnowledge({
   };
 }
 
-function facts(
-  image: Image | undefined,
-  child: { platform: string | undefined; attests: boolean } | undefined,
-  config: ImageConfig | undefined,
-): Facts {
+/** The name of a repository, the same for all names that rules give it. */
+export function placeOf({ upstream, name }: { upstream: { name: string }; name: string }): string {
+  return `${upstream.name} ${name}`;
+}
+
+function listed({ digest, platform, attests }: Listed): Child {
+  return { digest, platform: platform && formatPlatform(platform), attests: attests === true };
+}
+
+function facts(image: Image | undefined, child: Child | undefined, config: ImageConfig | undefined): Facts {
   const own = config?.platform ?? image?.platform;
   const platform = child?.platform ?? (own && formatPlatform(own));
   const kind = child?.attests ? 'attestation' : image?.kind;

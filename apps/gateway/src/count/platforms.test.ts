@@ -68,3 +68,48 @@ test.each(modes)('in mode %s every platform is an event with its own value, once
     Object.values(CASES).map(([{ digest }, platform]) => [digest, platform]),
   );
 });
+
+describe('an index that says something else of an image than it says itself', () => {
+  const layers = [
+    { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: `sha256:${'1'.repeat(64)}`, size: 1 },
+  ];
+  const config = add('application/octet-stream', { os: 'linux', architecture: 'riscv64' });
+  const victim = add(IMAGE, { mediaType: IMAGE, config: { digest: config, size: 1 }, layers });
+  const entry = { mediaType: IMAGE, digest: victim, size: 1 };
+  const wrongPlatform = { ...entry, platform: { os: 'windows', architecture: 'amd64' } };
+  const attests = { ...entry, platform: UNKNOWN, annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } };
+
+  async function pulledAfter(indexDigest: string, repository: string, mode: (typeof modes)[number]) {
+    const gateway = await startTestGateway({ upstream: upstream.url, mode });
+    const headers = { accept: `${INDEX}, ${IMAGE}`, 'user-agent': 'skopeo/1.9.3' };
+    await ask(gateway.url, `/v2/${repository}/manifests/${indexDigest}`, { headers });
+    await ask(gateway.url, `/v2/victim/manifests/${victim}`, { headers });
+    const events = await gateway.events();
+    await gateway.stop();
+    return events.map(({ type, data }) => [type, data['kind'], data['platform']]);
+  }
+  const asItIs = [['io.weir.pull', 'image', 'linux/riscv64']];
+
+  describe.each(modes)('in mode %s', (mode) => {
+    test.each([['another platform', wrongPlatform], ['that it attests', attests]])('%s, in another repository: means nothing', async (_, said) =>
+      expect(await pulledAfter(add(INDEX, { mediaType: INDEX, manifests: [said] }), 'attacker', mode)).toEqual(asItIs),
+    ); // prettier-ignore
+  });
+
+  test('in the same repository, but not what its digest names: means nothing', async () => {
+    const digest = `sha256:${'e'.repeat(64)}`;
+    contents.set(digest, { type: INDEX, body: Buffer.from(JSON.stringify({ manifests: [wrongPlatform] })) });
+    expect(await pulledAfter(digest, 'victim', 'redirect')).toEqual(asItIs);
+  });
+
+  test('an index that two repositories have says the same in both', async () => {
+    const gateway = await startTestGateway({ upstream: upstream.url, mode: 'proxy' });
+    const multi = add(INDEX, { mediaType: INDEX, manifests: [{ ...entry, platform: { os: 'linux', architecture: 'riscv64', variant: 'rva22' } }] }); // prettier-ignore
+    for (const repository of ['victim', 'copy'])
+      for (const digest of [multi, victim])
+        await ask(gateway.url, `/v2/${repository}/manifests/${digest}`, { headers: { accept: `${INDEX}, ${IMAGE}` } });
+    const events = await gateway.events();
+    await gateway.stop();
+    expect(events.map(({ data }) => data['platform'])).toEqual(Array(2).fill('linux/riscv64/rva22'));
+  });
+});

@@ -126,7 +126,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
       const begun = turns.take(from, async () => {
         fetch = downloads.begin(from, request.digest, request.range);
       });
-      return (sent) => void begun.then(() => fetch && downloads.end(fetch, sent), failed);
+      begun.catch(() => {}); // told at the end, which may be far
+      return (sent) => void begun.then(() => fetch && downloads.end(fetch, sent)).catch(failed);
     },
     ask,
     hasRoom: () => turns.waiting() < MAX_ANSWERS / 2,

@@ -38,6 +38,30 @@ test('a step goes on with the oldest visit that it fits, and names its tag', () 
   expect([one?.tag, two?.tag]).toEqual(['a', 'b']);
 });
 
+test('docker, that knows an index, goes from its HEAD to another child: its HEAD is no check, its tag is known', () => {
+  const visits = start();
+  visits.ping('one', 0);
+  const first = visits.head(step({ tag: 'v1', digest: 'index' }));
+  visits.index(step({ digest: 'index', at: 1 }));
+  expect(visits.image(step({ digest: 'c1', at: 2 }))).toEqual({ visit: first, isPull: true });
+  visits.ping('one', 3);
+  const second = visits.head(step({ tag: 'stable', digest: 'index', at: 4 }));
+  const { visit, isPull } = visits.image(step({ digest: 'c2', at: 5 }));
+  expect([visit === second, visit.tag, isPull]).toEqual([true, 'stable', true]);
+});
+
+test('who has pulled nothing is taken before who has pulled another image, and after who asked for this one', () => {
+  const visits = start();
+  const all = visits.index(step({ tag: 'v1', digest: 'index' }));
+  visits.image(step({ digest: 'c1', at: 1 }));
+  const nothing = visits.head(step({ tag: 'v1', digest: 'index', at: 2 }));
+  const named = visits.head(step({ digest: 'c2', at: 3 }));
+  const taken = [4, 5, 6].map((at) => visits.image(step({ digest: 'c2', at })));
+  expect(taken.map(({ visit }) => [named, nothing, all].indexOf(visit))).toEqual([0, 1, 2]);
+  expect(taken.map(({ isPull }) => isPull)).toEqual([true, true, true]);
+  expect(visits.image(step({ digest: 'c2', at: 7 })).isPull).toBe(false);
+});
+
 test('another repository or source is another visit', () => {
   const visits = start();
   visits.image(step({ digest: 'd' }));

@@ -18,6 +18,13 @@ export interface Identities {
 /** Longer than any request waits to be counted. */
 const LAST_QUESTIONS_MS = 60_000;
 
+/** @throws ConfigError when the rules need a secret that is not there. */
+export function needSecret({ introspection }: IdentityRules, clientSecret: string | undefined): void {
+  if (introspection?.protocol !== 'rfc7662' || clientSecret !== undefined) return;
+  const message = 'is missing: identity.introspection of RULES_FILE names a clientId';
+  throw new ConfigError([{ variable: 'INTROSPECTION_CLIENT_SECRET', message }]);
+}
+
 export function openIdentities(tools: IdentityTools): Identities {
   let current: { rules: IdentityRules; identity: ReturnType<typeof createIdentity> } | undefined;
   const former = new Set<ReturnType<typeof createIdentity>>();
@@ -31,10 +38,7 @@ export function openIdentities(tools: IdentityTools): Identities {
   return {
     under(rules) {
       if (current !== undefined && isDeepStrictEqual(current.rules, rules)) return current.identity;
-      if (rules.introspection?.protocol === 'rfc7662' && tools.clientSecret === undefined) {
-        const message = 'is missing: identity.introspection of RULES_FILE names a clientId';
-        throw new ConfigError([{ variable: 'INTROSPECTION_CLIENT_SECRET', message }]);
-      }
+      needSecret(rules, tools.clientSecret);
       const identity = createIdentity(rules, tools);
       if (current !== undefined) retire(current.identity);
       current = { rules, identity };

@@ -19,7 +19,7 @@ describe('behind no trusted proxy', () => {
     ['2001:db8::1', '2001:db8:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
-    ['64:ff9b::192.0.2.7', '64:ff9b:0:0::/64'],
+    ['64:ff9b::192.0.2.7', '192.0.2.7'],
   ])('the connection from %s is %s', (remote, expected) => {
     expect(addressOf(0, {}, remote)).toBe(expected);
   });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { subscriberOf } from '../addresses';
 
 /**
  * Where a request comes from, in one form for all spellings: `192.0.2.1`, or the /64 of an IPv6 address,
@@ -39,9 +40,7 @@ function fromTheRight(list: string, n: number): string | undefined {
 function canonical(text: string): string | undefined {
   if (text.length > MAX_ENTRY) return undefined;
   const address = withoutPort(text);
-  const version = isIP(address);
-  if (version === 4) return address;
-  return version === 6 ? network64(address) : undefined;
+  return isIP(address) === 0 ? undefined : subscriberOf(address);
 }
 
 /** `192.0.2.1:443`, `[2001:db8::1]`, `[2001:db8::1]:443`. */
@@ -51,32 +50,4 @@ function withoutPort(text: string): string {
   const colon = text.indexOf(':');
   const onlyColon = colon > 0 && text.indexOf(':', colon + 1) < 0;
   return onlyColon && /^\d{1,5}$/.test(text.slice(colon + 1)) ? text.slice(0, colon) : text;
-}
-
-/** The /64 of an IPv6 address, or the IPv4 address that is mapped into it (`::ffff:192.0.2.1`). */
-function network64(address: string): string {
-  const groups = groupsOf(address.split('%', 1)[0] ?? '');
-  const [, , , , , mapped, high = 0, low = 0] = groups;
-  if (mapped === 0xffff && groups.slice(0, 5).every((group) => group === 0))
-    return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.toString(16))
-    .join(':')}::/64`;
-}
-
-/** The eight numbers of a valid IPv6 address. */
-function groupsOf(address: string): number[] {
-  const [head = [], after] = address.split('::').map(numbersOf);
-  if (after === undefined) return head;
-  return [...head, ...Array<number>(8 - head.length - after.length).fill(0), ...after];
-}
-
-function numbersOf(part: string): number[] {
-  if (part === '') return [];
-  return part.split(':').flatMap((group) => {
-    if (!group.includes('.')) return [Number.parseInt(group, 16)];
-    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
-    return [(a << 8) | b, (c << 8) | d];
-  });
 }
