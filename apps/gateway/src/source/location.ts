@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { Reader, type Response } from 'maxmind';
+import { Reader, type Response } from 'mmdb-lib';
 import { createLru } from '../count/lru';
 import { cloudOf } from './clouds';
 
