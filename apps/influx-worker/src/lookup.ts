@@ -15,12 +15,16 @@ const STATEMENTS = 100;
 const SPARE_ROWS = 2000;
 /** Into how many pieces a stretch is cut that holds too much else. */
 const PIECES = 8;
+/** A batch is asked for in so many stretches at most, parted where nothing is wanted for longer than this. */
+const FIRST_STRETCHES = 16;
+const GAP_MS = 1000;
 
 /**
  * Asks the store what is already there in the milliseconds of a batch.
  *
  * In the steady state this is one statement for each measurement, over the time from the batch's first event to its
- * last, which finds little or nothing. A stretch that holds many more rows than the batch has events (a backfill whose
+ * last, which finds little or nothing; and one more for each event that comes late, out of a spool, so that nothing of
+ * the hours between is read. A stretch that holds many more rows than the batch has events (a backfill whose
  * times are far apart, between them a year of others) is cut and asked again, down to single milliseconds; a single one
  * is read whatever it holds, at most a million rows, streamed. Rows of milliseconds that nobody wants are not kept.
  *
@@ -29,15 +33,25 @@ const PIECES = 8;
 export async function storedIn(server: Server, database: string, wanted: readonly Wanted[]): Promise<Stored> {
   const stored: Stored = new Map();
   for (const { measurement, timeMs } of wanted) millisecond(stored, measurement, timeMs);
-  let open: Stretch[] = [...stored].map(([measurement, times]) => ({
-    measurement,
-    times: [...times.keys()].sort((a, b) => a - b),
-  }));
+  let open: Stretch[] = [...stored].flatMap(([measurement, times]) =>
+    partedAtGaps([...times.keys()].sort((a, b) => a - b)).map((part) => ({ measurement, times: part })),
+  );
   while (open.length > 0) {
     const asked = open.splice(0, STATEMENTS);
     open = [...(await ask(server, database, asked, stored)), ...open];
   }
   return stored;
+}
+
+/** Sorted times, parted at the widest gaps. */
+function partedAtGaps(times: readonly number[]): (readonly number[])[] {
+  const gap = (at: number) => (times[at] as number) - (times[at - 1] as number);
+  const cuts = Array.from({ length: times.length - 1 }, (_, n) => n + 1)
+    .filter((at) => gap(at) > GAP_MS)
+    .sort((a, b) => gap(b) - gap(a))
+    .slice(0, FIRST_STRETCHES - 1)
+    .sort((a, b) => a - b);
+  return [0, ...cuts].map((from, n) => times.slice(from, cuts[n] ?? times.length));
 }
 
 /** Reads stretches into `stored`; returns the pieces of those that held too much to be read to their end. */
