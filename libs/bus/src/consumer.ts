@@ -124,19 +124,8 @@ function createConsuming(options: {
   let acknowledged: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let tag = '';
-  /** To be called once, when the first message is done. */
+  /** To be called when the first message is done. */
   let takeMore = (): void => {};
-
-  /** Per consumer, never global (denied from RabbitMQ 4.3 on): so it holds for a consumer that begins after it. */
-  const consume = async (queue: string, prefetch: number): Promise<void> => {
-    await channel.prefetch(prefetch, false);
-    tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
-  };
-
-  const consumeAnew = async (queue: string, prefetch: number): Promise<void> => {
-    await channel.cancel(tag);
-    if (!stopping) await consume(queue, prefetch);
-  };
 
   const take = (message: ConsumeMessage | null): void => {
     if (!message) return lost('the broker cancelled the consumer'); // queue deleted, node lost: consume anew
@@ -210,13 +199,12 @@ function createConsuming(options: {
 
   return {
     async start(queue, { careful }) {
-      const prefetch = (IN_HAND + 1) * maxEvents; // what is in hand, and one batch gathering
-      if (!careful) return consume(queue, prefetch);
-      takeMore = () => {
-        takeMore = () => {};
-        consumeAnew(queue, prefetch).catch((error: Error) => lost(`cannot consume: ${error.message}`));
-      };
-      await consume(queue, 1);
+      // On a channel of its own: RabbitMQ 3.10.8 loses messages of a quorum queue when a consumer is cancelled and another
+      // begins on the same channel while deliveries are on their way (rabbitmq-server#5927).
+      if (careful) takeMore = () => lost('the store takes batches again: so does the worker, as many as usual');
+      // What is in hand, and one batch gathering. Per consumer, never global (denied from RabbitMQ 4.3 on).
+      await channel.prefetch(careful ? 1 : (IN_HAND + 1) * maxEvents, false);
+      tag = (await channel.consume(queue, take, { noAck: false })).consumerTag;
     },
     oldestSince() {
       if (aborter.signal.aborted) return undefined;
