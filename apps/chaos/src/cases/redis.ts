@@ -110,7 +110,9 @@ export const redisCases: readonly Case[] = [
       world.load();
       world.watchLag(['influx', 'mongo']);
       const event = stream.issue();
-      if (await world.amqp.publish(event)) stream.acknowledge(event);
+      // The publisher of a system that has just begun may not be connected yet.
+      await world.until('the broker has the event', () => world.amqp.publish(event));
+      stream.acknowledge(event);
       await untilSaid(world, /pulls\/o\/wrong\.example/);
       await world.pause(2_000);
       await asOperator(world, (redis) => redis.del(key));
