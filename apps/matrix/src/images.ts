@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { tarOf } from './tar';
+import { tarOf } from '@weir/testing';
 
 /** Bytes with the name that content has in a registry. */
 export interface Blob {

@@ -19,6 +19,7 @@ export type { Authority, Certificate } from './certificates';
 export { temporaryDirectory } from './servers/temporary';
 export { describeWorker, samplePull } from './conformance';
 export type { StoreUnderTest } from './conformance';
+export { tarOf } from './tar';
 export { until } from './until';
 export { isolated, testServers } from './test-servers';
 export type { Isolated, IsolatedDatabase, TestServers } from './test-servers';

@@ -1,32 +1,20 @@
 import { createEvent, type WeirEvent } from '@weir/events';
-import { startRedis, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createCounter, type Counter } from './counter';
 import { parseKey } from './keys';
+import { giveRedis } from './redis.test-support';
 import type { Statistic } from './statistic';
 import { statistics } from './statistics';
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: PrivateServer;
 let redis: Redis;
 let counter: Counter;
 
 const DEDUPE_SECONDS = 32 * 86_400;
 const noon = Date.UTC(2024, 3, 23, 12);
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await startRedis({ dir: directory.path });
-  redis = new Redis(server.url);
-});
-beforeEach(async () => {
-  await redis.flushdb();
+giveRedis((client) => (redis = client));
+beforeEach(() => {
   counter = createCounter({ redis, statistics, prefix: '', dedupeSeconds: DEDUPE_SECONDS });
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-  await directory.remove();
 });
 
 function pull(organization?: string, { id, at = noon, ...data }: Record<string, unknown> & { id?: string; at?: number } = {}): WeirEvent {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createEvent, type WeirEvent } from '@weir/events';
-import { startRedis, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createCounter, HeldError, type Counter } from './counter';
 import { takeHold } from './hold';
+import { giveRedis } from './redis.test-support';
 import { startRecount } from './recount';
 import { noIncrements, type Statistic } from './statistic';
 import { statistics } from './statistics';
@@ -11,27 +11,15 @@ import { createStoreId } from './store-id';
 
 /** Distinct members in Redis: what is written, when, and what is not. */
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: PrivateServer;
 let redis: Redis;
 let counter: Counter;
 
 const KEEP_DAYS = 400;
 const today = new Date().toISOString().slice(0, 10);
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await startRedis({ dir: directory.path });
-  redis = new Redis(server.url);
-});
-beforeEach(async () => {
-  await redis.flushdb();
+giveRedis((client) => (redis = client));
+beforeEach(() => {
   counter = create();
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-  await directory.remove();
 });
 
 function create({ namesADay = 1000, kept = statistics, storeId }: { namesADay?: number; kept?: readonly Statistic[]; storeId?: () => string } = {}) {

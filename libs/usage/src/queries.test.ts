@@ -1,25 +1,13 @@
 import { createEvent, type WeirEvent } from '@weir/events';
-import { startRedis, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
 import { createQueries, type UsageQuery } from './queries';
+import { giveRedis } from './redis.test-support';
 import { statistics } from './statistics';
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: PrivateServer;
 let redis: Redis;
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await startRedis({ dir: directory.path });
-  redis = new Redis(server.url);
-});
-beforeEach(() => redis.flushdb());
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-  await directory.remove();
-});
+giveRedis((client) => (redis = client));
 
 const monday = '2024-04-22';
 const tuesday = '2024-04-23';

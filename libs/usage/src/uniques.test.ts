@@ -1,30 +1,18 @@
 import { createHash, hash } from 'node:crypto';
 import { createEvent, type WeirEvent } from '@weir/events';
-import { startRedis, temporaryDirectory, type PrivateServer } from '@weir/testing';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
+import { giveRedis } from './redis.test-support';
 import { statistics } from './statistics';
 import { createUniques, type UniquesQuery } from './uniques';
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: PrivateServer;
 let redis: Redis;
 
 const PREFIX = 'p:';
 const KEEP_DAYS = 3650;
 const now = () => new Date('2026-11-20T10:00:00Z');
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await startRedis({ dir: directory.path });
-  redis = new Redis(server.url);
-});
-beforeEach(() => redis.flushdb());
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-  await directory.remove();
-});
+giveRedis((client) => (redis = client));
 
 /** A pull of a source; its pseudonyms are those of the day and of the month, as the gateway makes them. */
 function pull(source: number, day: string, data: Record<string, unknown> = {}): WeirEvent {
