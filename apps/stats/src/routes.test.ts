@@ -1,43 +1,13 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import { createEvent, type WeirEvent } from '@weir/events';
-import { startRedis, temporaryDirectory, until, type PrivateServer } from '@weir/testing';
+import { until } from '@weir/testing';
 import { createCounter, createQueries, createUniques, METRICS, statistics } from '@weir/usage';
-import { Redis } from 'ioredis';
-import pino from 'pino';
-import { openRedis } from './redis';
-import { createRoutes } from './routes';
+import { authorization, giveApi, type TestApi } from './api.test-support';
 
-const log = pino({ level: 'silent' });
-const accounts = [{ name: 'ada', passwordSha256: createHash('sha256').update('lovelace').digest() }];
-const authorization = `Basic ${Buffer.from('ada:lovelace').toString('base64')}`;
-
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let redisServer: PrivateServer;
-let writing: Redis;
-let reading: ReturnType<typeof openRedis>;
-const servers: Server[] = [];
+let api: TestApi;
 let base: string;
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  redisServer = await startRedis({ dir: directory.path });
-  writing = new Redis(redisServer.url);
-  writing.on('error', () => {});
-  reading = openRedis({ url: redisServer.url, log });
-  await until(async () => (await reading.ready()) === true);
-});
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close().closeAllConnections();
-});
-afterAll(async () => {
-  writing.disconnect();
-  reading.redis.disconnect();
-  await redisServer.stop();
-  await directory.remove();
-});
+giveApi((given) => (api = given));
 
 const tuesday = '2024-04-23';
 const wednesday = '2024-04-24';
@@ -45,19 +15,12 @@ const wednesday = '2024-04-24';
 /** A read API over exactly these events, and no others. */
 async function statsOf(events: readonly WeirEvent[]): Promise<void> {
   const prefix = `${randomUUID()}:`;
-  const counter = createCounter({ redis: writing, statistics, prefix, dedupeSeconds: 1000 });
+  const counter = createCounter({ redis: api.writing, statistics, prefix, dedupeSeconds: 1000 });
   for (let from = 0; from < events.length; from += 5000) await counter.count(events.slice(from, from + 5000));
-  const server = createServer(
-    createRoutes({
-      queries: createQueries({ redis: reading.redis, prefix }),
-      uniques: createUniques({ redis: reading.redis, prefix, keepDays: 400 }),
-      accounts,
-      log,
-    }),
-  );
-  servers.push(server.listen(0, '127.0.0.1'));
-  await once(server, 'listening');
-  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  base = await api.serve({
+    queries: createQueries({ redis: api.reading.redis, prefix }),
+    uniques: createUniques({ redis: api.reading.redis, prefix, keepDays: 400 }),
+  });
 }
 
 function event(kind: string, day: string, organization?: string, data: object = {}): WeirEvent {
@@ -213,13 +176,15 @@ test('the breakdown names every one of 30,000 organizations, and the count is th
 
 test('while Redis is away the answer is 503, and comes back with Redis', async () => {
   await statsOf(METRICS.map(() => event('pull', tuesday, 'org1.com')));
-  await redisServer.stop();
-  await until(async () => (await reading.ready()) !== true);
-  expect(await reading.ready()).toMatch(/^Redis at 127\.0\.0\.1:\d+: (connect ECONNREFUSED|the connection was closed)/);
+  await api.server.stop();
+  await until(async () => (await api.reading.ready()) !== true);
+  expect(await api.reading.ready()).toMatch(
+    /^Redis at 127\.0\.0\.1:\d+: (connect ECONNREFUSED|the connection was closed)/,
+  );
   const down = await request('/v1alpha3/metrics/pulls');
   expect([down.status, down.headers.get('retry-after')]).toEqual([503, '5']);
   expect(await down.json()).toEqual({ message: 'the counters cannot be read at the moment; try again later' });
-  await redisServer.start();
-  await until(async () => (await reading.ready()) === true);
+  await api.server.start();
+  await until(async () => (await api.reading.ready()) === true);
   expect(await get('/v1alpha3/metrics/pulls')).toEqual([200, { metric: 'pulls', count: 5, orgs: { 'org1.com': 5 } }]);
 });

@@ -1,57 +1,25 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createEvent, type WeirEvent } from '@weir/events';
-import { startRedis, temporaryDirectory, until, type PrivateServer } from '@weir/testing';
+import { until } from '@weir/testing';
 import { createCounter, createQueries, createUniques, statistics } from '@weir/usage';
-import { Redis } from 'ioredis';
-import pino from 'pino';
-import { openRedis } from './redis';
-import { createRoutes } from './routes';
+import { authorization, giveApi, type TestApi } from './api.test-support';
 
-const log = pino({ level: 'silent' });
-const accounts = [{ name: 'ada', passwordSha256: createHash('sha256').update('lovelace').digest() }];
-const authorization = `Basic ${Buffer.from('ada:lovelace').toString('base64')}`;
 const KEEP_DAYS = 400;
 const now = () => new Date('2026-11-20T10:00:00Z');
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let redisServer: PrivateServer;
-let writing: Redis;
-let reading: ReturnType<typeof openRedis>;
-const servers: Server[] = [];
+let api: TestApi;
 let base: string;
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  redisServer = await startRedis({ dir: directory.path });
-  writing = new Redis(redisServer.url);
-  writing.on('error', () => {});
-  reading = openRedis({ url: redisServer.url, log });
-  await until(async () => (await reading.ready()) === true);
-});
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close().closeAllConnections();
-});
-afterAll(async () => {
-  writing.disconnect();
-  reading.redis.disconnect();
-  await redisServer.stop();
-  await directory.remove();
-});
+giveApi((given) => (api = given));
 
 /** A read API over exactly these events, and no others. */
 async function statsOf(events: readonly WeirEvent[], namesADay = 1000): Promise<void> {
   const prefix = `${randomUUID()}:`;
   const distinct = { keepDays: 3650, namesADay };
-  await createCounter({ redis: writing, statistics, prefix, dedupeSeconds: 1000, distinct }).count(events);
-  const queries = createQueries({ redis: reading.redis, prefix });
-  const uniques = createUniques({ redis: reading.redis, prefix, keepDays: KEEP_DAYS, now });
-  const server = createServer(createRoutes({ queries, uniques, accounts, log }));
-  servers.push(server.listen(0, '127.0.0.1'));
-  await once(server, 'listening');
-  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await createCounter({ redis: api.writing, statistics, prefix, dedupeSeconds: 1000, distinct }).count(events);
+  const queries = createQueries({ redis: api.reading.redis, prefix });
+  const uniques = createUniques({ redis: api.reading.redis, prefix, keepDays: KEEP_DAYS, now });
+  base = await api.serve({ queries, uniques });
 }
 
 function pull(source: number, day: string, data: object = {}): WeirEvent {
@@ -171,12 +139,12 @@ test('names are data, whatever is in them', async () => {
 
 test('while Redis is away the answer is 503, and comes back with Redis', async () => {
   await statsOf([pull(1, monday)]);
-  await redisServer.stop();
-  await until(async () => (await reading.ready()) !== true);
+  await api.server.stop();
+  await until(async () => (await api.reading.ready()) !== true);
   const down = await request(`?from=${monday}&to=${tuesday}`);
   expect([down.status, down.headers.get('retry-after')]).toEqual([503, '5']);
   expect(await down.json()).toMatchObject({ status: 503, title: 'Service Unavailable' });
-  await redisServer.start();
-  await until(async () => (await reading.ready()) === true);
+  await api.server.start();
+  await until(async () => (await api.reading.ready()) === true);
   expect(await answer(`?from=${monday}&to=${tuesday}`)).toMatchObject({ sources: 1 });
 });
