@@ -1,4 +1,4 @@
-import { createLru } from './count/lru';
+import { createLru } from './lru';
 import { createTurns } from './count/turns';
 import { relinked, requestHeaders, responseHeaders } from './answer/headers';
 

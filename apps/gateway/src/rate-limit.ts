@@ -1,4 +1,4 @@
-import { createLru } from './count/lru';
+import { createLru } from './lru';
 
 /** How often one source may ask (S15): an address in the form of {@link AddressOf}, which is what one subscriber has. */
 export interface RateLimit {

@@ -1,4 +1,4 @@
-import { createLru } from '../count/lru';
+import { createLru } from '../lru';
 
 /**
  * Whether a repository can be read without credentials, as far as the gateway has seen. A client is only redirected to

@@ -11,7 +11,7 @@ import {
   type Manifest,
   type ManifestKind,
 } from '@weir/registry';
-import { createLru } from './lru';
+import { createLru } from '../lru';
 import type { Metrics } from '../metrics';
 import type { SharedKnowledge } from './shared-knowledge';
 import { readBody, type Upstream } from '../answer/upstream';

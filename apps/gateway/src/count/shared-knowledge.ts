@@ -8,7 +8,7 @@ import {
   MAX_LEARNED_BYTES,
   type LearnedConfig,
 } from './learned';
-import { createLru } from './lru';
+import { createLru } from '../lru';
 import type { Metrics } from '../metrics';
 
 /**

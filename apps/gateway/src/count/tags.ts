@@ -1,4 +1,4 @@
-import { createLru } from './lru';
+import { createLru } from '../lru';
 
 /** By which tag a client was led to a digest: one that asks for a tag and then for what is behind it means the tag. */
 export interface Tags {

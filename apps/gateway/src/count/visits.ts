@@ -1,4 +1,4 @@
-import { createOrdered } from './ordered';
+import { createOrdered } from '../ordered';
 
 /**
  * What one client program does to get one image, from its first question to its last: docs/counting.md, "A visit".

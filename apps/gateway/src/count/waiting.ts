@@ -1,5 +1,5 @@
 import type { Clock } from './clock';
-import { createOrdered } from './ordered';
+import { createOrdered } from '../ordered';
 
 /** Things that wait for something that may never come: each only so long, and only so many. */
 export interface Waiting<Value> {

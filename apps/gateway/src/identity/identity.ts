@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import type { Context } from '@weir/service';
-import { createLru } from '../count/lru';
+import { createLru } from '../lru';
 import type { Metrics } from '../metrics';
 import { createAsking, placeOf } from './ask';
 import { credentialOf, type Credential } from './credential';

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Reader, type Response } from 'mmdb-lib';
-import { createLru } from '../count/lru';
+import { createLru } from '../lru';
 import { cloudOf } from './clouds';
 
 /** `network` of an event's data. */

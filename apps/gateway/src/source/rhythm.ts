@@ -1,4 +1,4 @@
-import { createLru } from '../count/lru';
+import { createLru } from '../lru';
 
 /** What the times at which a source asks for a repository look like. */
 export type Pattern = 'production-or-poller' | 'development' | 'unknown';
