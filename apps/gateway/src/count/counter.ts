@@ -104,7 +104,6 @@ export function createCounter(options: {
 
   return {
     async manifest(request, answer, at, learn) {
-      if (!request.from.counted) return;
       const digest = answer.digest ?? request.reference.digest ?? digestOf(answer);
       const found = { ...answer, digest, place: placeOf(request) };
       const { tag } = request.reference;
@@ -121,7 +120,6 @@ export function createCounter(options: {
       if (isImageManifest(found.contentType)) return image(request, step, found, learn);
     },
     async list(request) {
-      if (!request.from.counted) return;
       const said = { kind: 'list' as const, tag: undefined, digest: request.reference.digest };
       send(await eventOf('io.weir.referrer', request, said));
     },

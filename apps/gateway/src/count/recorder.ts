@@ -12,7 +12,10 @@ import { keyOf, type Answered, type BlobRequest, type ManifestRequest } from './
 import type { ClientSource } from '../source/sources';
 import { createTurns } from './turns';
 
-/** Turns answers into events, by the rules of docs/counting.md. Nothing here is ever waited for by a client. */
+/**
+ * Turns answers into events, by the rules of docs/counting.md. Nothing here is ever waited for by a client. Of a source
+ * that does not want to be counted nothing is asked and nothing is made.
+ */
 export interface Recorder {
   /** The client has been sent this answer. */
   answered(request: ManifestRequest, answer: Answered): void;
@@ -87,6 +90,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     answered(request, answer) {
+      if (!request.from.counted) return;
       const at = clock.now();
       if (turns.waiting() < MAX_ANSWERS)
         return inTurn(keyOf(request), () => counter.manifest(request, answer, at, learnFor(request)));
@@ -94,6 +98,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       counter.manifest(request, answer, at, (work) => work(undefined)).catch(failed);
     },
     redirected(request) {
+      if (!request.from.counted) return;
       const at = clock.now();
       inTurn(keyOf(request), async () => {
         const { upstream, name, repository } = request;
@@ -112,7 +117,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
       });
     },
     listed(request, status) {
-      if (request.method === 'GET' && status === 200) inTurn(keyOf(request), () => counter.list(request));
+      if (request.from.counted && request.method === 'GET' && status === 200)
+        inTurn(keyOf(request), () => counter.list(request));
     },
     pinged(source, status) {
       // A challenge is what one pings for.
