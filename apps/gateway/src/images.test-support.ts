@@ -120,6 +120,28 @@ async function pushBlob(registry: string, repository: string, body: Buffer): Pro
   return { digest, size: body.length };
 }
 
+/** What most tests pull: a single image for arm64, and an index over one for amd64 and one for arm64. */
+export interface TeamImages {
+  /** `team/single:v1` */
+  single: PushedImage;
+  /** `team/multi`, by digest only. */
+  amd64: PushedImage;
+  arm64: PushedImage;
+  /** `team/multi`, by a tag. */
+  index: Pushed;
+}
+
+export async function pushTeam(
+  registry: string,
+  { indexTag, layerBytes }: { indexTag: string; layerBytes?: number },
+): Promise<TeamImages> {
+  const size = layerBytes === undefined ? {} : { layerBytes };
+  const single = await pushImage(registry, 'team/single', { tag: 'v1', platform: ARM64, ...size });
+  const amd64 = await pushImage(registry, 'team/multi', { platform: AMD64, ...size });
+  const arm64 = await pushImage(registry, 'team/multi', { platform: ARM64, ...size });
+  return { single, amd64, arm64, index: await pushIndex(registry, 'team/multi', [amd64, arm64], indexTag) };
+}
+
 async function put(url: string, body: Buffer, contentType: string): Promise<void> {
   const answer = await fetch(url, {
     method: 'PUT',

@@ -6,10 +6,10 @@ import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/tes
 import { ask, scriptedUpstream, skopeo, startTestGateway, type TestGateway } from '../gateway.test-support';
 import {
   AMD64,
-  ARM64,
   pushImage,
   pushIndex,
   pushManifest,
+  pushTeam,
   type Pushed,
   type PushedImage,
 } from '../images.test-support';
@@ -30,17 +30,13 @@ const LAYER_BYTES = 4000;
 let directory: { path: string; remove(): Promise<void> };
 let registry: PrivateServer;
 let single: PushedImage;
-let amd64: PushedImage;
 let arm64: PushedImage;
 let index: Pushed;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
   registry = await startRegistry({ dir: join(directory.path, 'registry') });
-  single = await pushImage(registry.url, 'team/single', { tag: 'v1', platform: ARM64, layerBytes: LAYER_BYTES });
-  amd64 = await pushImage(registry.url, 'team/multi', { platform: AMD64, layerBytes: LAYER_BYTES });
-  arm64 = await pushImage(registry.url, 'team/multi', { platform: ARM64, layerBytes: LAYER_BYTES });
-  index = await pushIndex(registry.url, 'team/multi', [amd64, arm64], 'v1');
+  ({ single, arm64, index } = await pushTeam(registry.url, { indexTag: 'v1', layerBytes: LAYER_BYTES }));
 });
 
 afterAll(async () => {

@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
 import { ask, skopeo, startTestGateway, type TestGateway } from '../gateway.test-support';
-import { AMD64, ARM64, pushImage, pushIndex, type Pushed, type PushedImage } from '../images.test-support';
+import { pushTeam, type Pushed, type PushedImage } from '../images.test-support';
 import { modes } from '../rules/rules';
 
 const PULL = 'io.weir.pull';
@@ -20,10 +20,7 @@ let index: Pushed;
 beforeAll(async () => {
   directory = await temporaryDirectory();
   registry = await startRegistry({ dir: join(directory.path, 'registry') });
-  single = await pushImage(registry.url, 'team/single', { tag: 'v1', platform: ARM64 });
-  amd64 = await pushImage(registry.url, 'team/multi', { platform: AMD64 });
-  arm64 = await pushImage(registry.url, 'team/multi', { platform: ARM64 });
-  index = await pushIndex(registry.url, 'team/multi', [amd64, arm64], 'latest');
+  ({ single, amd64, arm64, index } = await pushTeam(registry.url, { indexTag: 'latest' }));
 });
 
 afterAll(async () => {
