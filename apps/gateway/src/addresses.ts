@@ -51,6 +51,11 @@ function ipv4In(address: string): string | undefined {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
+/** The name or address in the host of a URL, as a resolver and a socket take it: IPv6 without brackets. */
+export function bareHost(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
 /** The eight groups of an IPv6 address, its zone left out; undefined for anything else. */
 function groupsOf(address: string): number[] | undefined {
   const [text = ''] = address.split('%', 1);

@@ -1,6 +1,6 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { isPublicAddress, isUsableAddress } from '../addresses';
+import { bareHost, isPublicAddress, isUsableAddress } from '../addresses';
 import { hostList } from '../rules/hosts';
 import type { UpstreamTarget } from '../rules/rules';
 
@@ -37,7 +37,7 @@ export function createDestinations(
   { url, redirects }: Pick<UpstreamTarget, 'url' | 'redirects'>,
   resolve: Resolve = resolveBySystem,
 ): Destinations {
-  const home = bare(new URL(url).hostname);
+  const home = bareHost(new URL(url).hostname);
   const listed = redirects && hostList(redirects);
 
   /** An address of the upstream itself is no news to it: registries have their storage beside them. */
@@ -59,7 +59,7 @@ export function createDestinations(
         return;
       }
       // An address in the place of a name is connected to without being looked up.
-      const address = bare(to.hostname);
+      const address = bareHost(to.hostname);
       if (isIP(address) !== 0 && !(await publicOrOwn(address))) throw notPublic(to.host);
     },
   };
@@ -89,9 +89,4 @@ function guarded(resolve: Resolve, may: (address: string) => Promise<boolean>): 
 
 function notPublic(host: string): DestinationRefused {
   return new DestinationRefused(`${host} has no public address; list it under redirects of the upstream to allow it`);
-}
-
-/** The name of a URL's host as a resolver and a socket take it: IPv6 without brackets. */
-function bare(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '');
 }

@@ -1,7 +1,11 @@
 import { BlockList, isIP } from 'node:net';
 import type { Capability } from '@weir/registry';
+import { bareHost } from '../addresses';
 
-/** Addresses of one machine or one network (RFC 1918, 3927, 4193, 4291), as go-containerregistry draws the line. */
+/**
+ * Addresses of one machine or one network (RFC 1918, 3927, 4193, 4291), where go-containerregistry draws the line: not where
+ * `isPublicAddress` does, which asks whether a host can be there at all.
+ */
 const PRIVATE = new BlockList();
 for (const [network, bits] of [
   ['0.0.0.0', 32],
@@ -33,7 +37,7 @@ export function takesRedirectTo(url: string, askedHost: string | undefined, can:
 }
 
 function isPrivate(hostname: string): boolean {
-  const address = hostname.replace(/^\[|\]$/g, '');
+  const address = bareHost(hostname);
   const family = isIP(address);
   return family !== 0 && PRIVATE.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }

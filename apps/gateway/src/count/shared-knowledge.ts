@@ -10,6 +10,7 @@ import {
 } from './learned';
 import { createLru } from '../lru';
 import type { Metrics } from '../metrics';
+import { openRedis } from '../redis';
 
 /**
  * What the gateways of one Redis have learned of digests: what one has fetched, no other has to fetch. Only what a
@@ -27,10 +28,6 @@ export interface SharedKnowledge {
 }
 
 const ANSWER_TIMEOUT_MS = 250;
-const CONNECT_TIMEOUT_MS = 5_000;
-const MAX_RECONNECT_MS = 5_000;
-/** How long a dead server may take to say goodbye before its socket is thrown away. */
-const DISCONNECT_TIMEOUT_MS = 500;
 /** A Redis that does not answer is left alone this long: its silence costs one question 250 ms, not each. */
 const PAUSE_MS = 5_000;
 const TTL_SECONDS = 30 * 24 * 3600;
@@ -50,17 +47,7 @@ export async function openSharedKnowledge({
   log: Pick<Context['log'], 'warn' | 'info'>;
   metrics: Metrics;
 }): Promise<SharedKnowledge> {
-  const { Redis } = await import('ioredis'); // twenty megabytes of memory, for those who have a Redis
-  const redis = new Redis(url, {
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    enableReadyCheck: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: ANSWER_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-    retryStrategy: (attempt) => Math.min(attempt * 200, MAX_RECONNECT_MS),
-  });
+  const redis = await openRedis(url, ANSWER_TIMEOUT_MS);
   const fresh = createLru<true>(MAX_FRESH, REFRESH_MS);
   let pausedUntil = 0;
   let away = false;

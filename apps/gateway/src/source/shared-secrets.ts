@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { explainTls } from '@weir/service';
+import { openRedis } from '../redis';
 
 /** Secrets that all gateways of one Redis have in common. */
 export interface SharedSecrets {
@@ -16,24 +17,12 @@ export interface SharedSecrets {
 
 const KEY = 'weir:gateway:secret:';
 const TIMEOUT_MS = 1_000;
-const MAX_RECONNECT_MS = 2_000;
-/** How long a dead server may take to say goodbye. */
-const DISCONNECT_TIMEOUT_MS = 500;
 
-/** The user needs `+set +get` on `weir:gateway:*`; Redis 6.2 or newer. */
+/** The user needs `+set +get` on `weir:gateway:secret:*`; Redis 6.2 or newer. */
 export async function openSharedSecrets(url: string): Promise<SharedSecrets> {
-  const { Redis } = await import('ioredis'); // twenty megabytes of memory, for those who have a Redis
   const where = `Redis at ${new URL(url).host}`;
   let reason = 'not connected yet';
-  const redis = new Redis(url, {
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    enableReadyCheck: false, // it would need +info; a Redis that still loads its data is asked again
-    commandTimeout: TIMEOUT_MS,
-    connectTimeout: TIMEOUT_MS,
-    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-    retryStrategy: (attempt) => Math.min(attempt * 100, MAX_RECONNECT_MS),
-  });
+  const redis = await openRedis(url, TIMEOUT_MS);
   redis.on('error', (error: Error) => (reason = explainTls(error) ?? error.message));
 
   async function ask(key: string, mine: Buffer, until: number, signal: AbortSignal): Promise<Buffer> {
