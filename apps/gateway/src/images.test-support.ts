@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Platform } from '@weir/registry';
+import { blobOf, digestOf, pushBlob as pushBlobTo, pushManifest as pushManifestTo } from '@weir/testing';
 
 /** An image or index that was pushed: enough to say what a pull of it must look like. */
 export interface Pushed {
@@ -19,8 +19,6 @@ export interface PushedImage extends Pushed {
 const OCI = 'application/vnd.oci.image';
 export const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
 export const ARM64: Platform = { os: 'linux', architecture: 'arm64', variant: 'v8' };
-
-const digestOf = (body: Buffer) => `sha256:${createHash('sha256').update(body).digest('hex')}`;
 
 /** Pushes an OCI image of one random layer by plain PUTs, and tags it where a tag is given. */
 export async function pushImage(
@@ -106,18 +104,15 @@ async function putManifest(
   repository: string,
   { body, mediaType, tag }: { body: Buffer; mediaType: string; tag?: string | undefined },
 ): Promise<Pushed> {
-  const digest = digestOf(body);
-  await put(`${registry}/v2/${repository}/manifests/${tag ?? digest}`, body, mediaType);
-  return { digest, mediaType, body };
+  const blob = blobOf(mediaType, body);
+  await pushManifestTo(registry, repository, tag ?? blob.digest, blob);
+  return { digest: blob.digest, mediaType, body };
 }
 
 async function pushBlob(registry: string, repository: string, body: Buffer): Promise<{ digest: string; size: number }> {
-  const digest = digestOf(body);
-  const begun = await fetch(`${registry}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
-  const location = new URL(begun.headers.get('location') ?? '', registry);
-  location.searchParams.set('digest', digest);
-  await put(location.href, body, 'application/octet-stream');
-  return { digest, size: body.length };
+  const blob = blobOf('application/octet-stream', body);
+  await pushBlobTo(registry, repository, blob);
+  return { digest: blob.digest, size: blob.size };
 }
 
 /** What most tests pull: a single image for arm64, and an index over one for amd64 and one for arm64. */
@@ -140,15 +135,6 @@ export async function pushTeam(
   const amd64 = await pushImage(registry, 'team/multi', { platform: AMD64, ...size });
   const arm64 = await pushImage(registry, 'team/multi', { platform: ARM64, ...size });
   return { single, amd64, arm64, index: await pushIndex(registry, 'team/multi', [amd64, arm64], indexTag) };
-}
-
-async function put(url: string, body: Buffer, contentType: string): Promise<void> {
-  const answer = await fetch(url, {
-    method: 'PUT',
-    body: new Uint8Array(body),
-    headers: { 'content-type': contentType },
-  });
-  if (answer.status !== 201) throw new Error(`PUT ${url} was answered ${answer.status}: ${await answer.text()}`);
 }
 
 function json(value: unknown): Buffer {

@@ -1,19 +1,10 @@
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { tarOf } from '@weir/testing';
-
-/** Bytes with the name that content has in a registry. */
-export interface Blob {
-  mediaType: string;
-  digest: string;
-  size: number;
-  body: Buffer;
-}
+import { blobOf, descriptorOf, digestOf, jsonBlob, tarOf, type ContentBlob } from '@weir/testing';
 
 /** A manifest with all that it needs; an index has `children` and no `blobs`. */
 export interface Content {
-  manifest: Blob;
-  blobs: readonly Blob[];
+  manifest: ContentBlob;
+  blobs: readonly ContentBlob[];
   children: readonly Content[];
   /** As an index over it says it. */
   platform?: Platform;
@@ -66,7 +57,7 @@ export function imageOf(unique: string, platform: Platform, style: Style): Conte
 export function indexOf(children: readonly Content[], style: Style): Content {
   const mediaType = STYLES[style].index;
   const manifests = children.map(({ manifest, platform, annotations }) => ({
-    ...described(manifest),
+    ...descriptorOf(manifest),
     ...(platform && { platform }),
     ...(annotations && { annotations }),
   }));
@@ -131,27 +122,15 @@ export function nameOf({ os, architecture, variant }: Platform): string {
   return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
-function artifactOf(config: Blob, layer: Blob): Content {
+function artifactOf(config: ContentBlob, layer: ContentBlob): Content {
   return { manifest: manifestOf(STYLES.oci.manifest, config, [layer]), blobs: [config, layer], children: [] };
 }
 
-function manifestOf(mediaType: string, config: Blob, layers: readonly Blob[]): Blob {
-  return jsonBlob(mediaType, { schemaVersion: 2, mediaType, config: described(config), layers: layers.map(described) });
-}
-
-/** What a descriptor says of a blob (OCI image specification, "Content Descriptors"). */
-function described({ mediaType, digest, size }: Blob) {
-  return { mediaType, digest, size };
-}
-
-function jsonBlob(mediaType: string, value: unknown): Blob {
-  return blobOf(mediaType, Buffer.from(JSON.stringify(value)));
-}
-
-function blobOf(mediaType: string, body: Buffer): Blob {
-  return { mediaType, body, size: body.length, digest: digestOf(body) };
-}
-
-function digestOf(body: Buffer): string {
-  return `sha256:${createHash('sha256').update(body).digest('hex')}`;
+function manifestOf(mediaType: string, config: ContentBlob, layers: readonly ContentBlob[]): ContentBlob {
+  return jsonBlob(mediaType, {
+    schemaVersion: 2,
+    mediaType,
+    config: descriptorOf(config),
+    layers: layers.map(descriptorOf),
+  });
 }

@@ -19,6 +19,8 @@ export type { Authority, Certificate } from './certificates';
 export { temporaryDirectory } from './servers/temporary';
 export { describeWorker, samplePull } from './conformance';
 export type { StoreUnderTest } from './conformance';
+export { blobOf, descriptorOf, digestOf, jsonBlob, pushBlob, pushManifest } from './content';
+export type { ContentBlob } from './content';
 export { tarOf } from './tar';
 export { until } from './until';
 export { isolated, testServers } from './test-servers';

@@ -1,6 +1,14 @@
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { tarOf } from '@weir/testing';
+import {
+  blobOf,
+  descriptorOf,
+  digestOf,
+  jsonBlob,
+  pushBlob,
+  pushManifest,
+  tarOf,
+  type ContentBlob,
+} from '@weir/testing';
 
 /** An image of the demo: so small that a pull costs nothing, and otherwise like any other. */
 export interface DemoImage {
@@ -31,24 +39,14 @@ export const demoImages: readonly DemoImage[] = [
 /** A Helm chart: one manifest, without a platform. */
 export const demoChart = { repository: 'demo/chart', tag: '0.1.0' } as const;
 
-interface Blob {
-  mediaType: string;
-  digest: string;
-  size: number;
-  body: Buffer;
-}
-
 /** What one manifest takes. */
 interface Whole {
-  layer: Blob;
-  config: Blob;
-  manifest: Blob;
+  layer: ContentBlob;
+  config: ContentBlob;
+  manifest: ContentBlob;
 }
 
 const IMAGE_CONFIG = 'application/vnd.oci.image.config.v1+json';
-
-/** What a descriptor says of a blob (OCI image spec, "Content Descriptors"). */
-const described = ({ mediaType, digest, size }: Blob) => ({ mediaType, digest, size });
 
 /** Makes the images and pushes them to a registry (OCI distribution spec, "Push"); pushing again changes nothing. */
 export async function pushDemoImages(registry: string, images = demoImages): Promise<void> {
@@ -60,8 +58,8 @@ export async function pushDemoChart(registry: string): Promise<void> {
   const { repository, tag } = demoChart;
   const chart = { apiVersion: 'v2', name: 'chart', version: tag };
   const files = gzipSync(tarOf('chart/Chart.yaml', JSON.stringify(chart)));
-  const layer = blob('application/vnd.cncf.helm.chart.content.v1.tar+gzip', files);
-  const config = json('application/vnd.cncf.helm.config.v1+json', chart);
+  const layer = blobOf('application/vnd.cncf.helm.chart.content.v1.tar+gzip', files);
+  const config = jsonBlob('application/vnd.cncf.helm.config.v1+json', chart);
   await pushWhole(registry, repository, tag, { layer, config, manifest: manifestOf(config, layer) });
 }
 
@@ -73,8 +71,12 @@ export function signatureTag(digest: string): string {
 /** Looks like a signature, and is none: no key has made it. */
 async function pushSignature(registry: string, repository: string, digest: string): Promise<void> {
   const payload = { critical: { image: { 'docker-manifest-digest': digest } } };
-  const layer = json('application/vnd.dev.cosign.simplesigning.v1+json', payload);
-  const config = json(IMAGE_CONFIG, { os: '', architecture: '', rootfs: { type: 'layers', diff_ids: [layer.digest] } });
+  const layer = jsonBlob('application/vnd.dev.cosign.simplesigning.v1+json', payload);
+  const config = jsonBlob(IMAGE_CONFIG, {
+    os: '',
+    architecture: '',
+    rootfs: { type: 'layers', diff_ids: [layer.digest] },
+  });
   await pushWhole(registry, repository, signatureTag(digest), { layer, config, manifest: manifestOf(config, layer) });
 }
 
@@ -84,32 +86,32 @@ async function pushImage(registry: string, image: DemoImage): Promise<void> {
   if (signed) await pushSignature(registry, repository, named.digest);
 }
 
-async function pushSingle(registry: string, image: DemoImage): Promise<Blob> {
+async function pushSingle(registry: string, image: DemoImage): Promise<ContentBlob> {
   const parts = makeImage(image, image.platforms[0] ?? 'linux/amd64');
   await pushWhole(registry, image.repository, image.tag, parts);
   return parts.manifest;
 }
 
-async function pushIndex(registry: string, image: DemoImage): Promise<Blob> {
+async function pushIndex(registry: string, image: DemoImage): Promise<ContentBlob> {
   const { repository, tag, platforms } = image;
   const manifests = [];
   for (const platform of platforms) {
     const parts = makeImage(image, platform);
     await pushWhole(registry, repository, parts.manifest.digest, parts);
     const [os, architecture] = platform.split('/');
-    manifests.push({ ...described(parts.manifest), platform: { os, architecture } });
+    manifests.push({ ...descriptorOf(parts.manifest), platform: { os, architecture } });
   }
   const mediaType = 'application/vnd.oci.image.index.v1+json';
-  const index = json(mediaType, { schemaVersion: 2, mediaType, manifests });
+  const index = jsonBlob(mediaType, { schemaVersion: 2, mediaType, manifests });
   await pushManifest(registry, repository, tag, index);
   return index;
 }
 
 function makeImage({ repository, tag, labels = {} }: DemoImage, platform: string): Whole {
   const tar = tarOf('weir-demo.txt', `${repository}:${tag} for ${platform}, made by the demo of Weir\n`);
-  const layer = blob('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(tar));
+  const layer = blobOf('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(tar));
   const [os, architecture] = platform.split('/');
-  const config = json(IMAGE_CONFIG, {
+  const config = jsonBlob(IMAGE_CONFIG, {
     os,
     architecture,
     config: { Labels: labels },
@@ -118,59 +120,17 @@ function makeImage({ repository, tag, labels = {} }: DemoImage, platform: string
   return { layer, config, manifest: manifestOf(config, layer) };
 }
 
-function manifestOf(config: Blob, layer: Blob): Blob {
+function manifestOf(config: ContentBlob, layer: ContentBlob): ContentBlob {
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  return json(mediaType, { schemaVersion: 2, mediaType, config: described(config), layers: [described(layer)] });
+  return jsonBlob(mediaType, {
+    schemaVersion: 2,
+    mediaType,
+    config: descriptorOf(config),
+    layers: [descriptorOf(layer)],
+  });
 }
 
 async function pushWhole(registry: string, repository: string, reference: string, parts: Whole): Promise<void> {
   for (const blob of [parts.layer, parts.config]) await pushBlob(registry, repository, blob);
   await pushManifest(registry, repository, reference, parts.manifest);
-}
-
-async function pushBlob(registry: string, repository: string, { digest, body }: Blob): Promise<void> {
-  const there = await fetch(`${registry}/v2/${repository}/blobs/${digest}`, { method: 'HEAD' });
-  if (there.ok) return;
-  const upload = await expectStatus(202, fetch(`${registry}/v2/${repository}/blobs/uploads/`, { method: 'POST' }));
-  const place = new URL(upload.headers.get('location') ?? '', registry);
-  place.searchParams.set('digest', digest);
-  const headers = { 'content-type': 'application/octet-stream' };
-  await expectStatus(201, fetch(place, { method: 'PUT', headers, body: new Uint8Array(body) }));
-}
-
-async function pushManifest(
-  registry: string,
-  repository: string,
-  reference: string,
-  { mediaType, body }: Blob,
-): Promise<void> {
-  const headers = { 'content-type': mediaType };
-  await expectStatus(
-    201,
-    fetch(`${registry}/v2/${repository}/manifests/${reference}`, {
-      method: 'PUT',
-      headers,
-      body: new Uint8Array(body),
-    }),
-  );
-}
-
-async function expectStatus(status: number, answering: Promise<Response>): Promise<Response> {
-  const response = await answering;
-  if (response.status === status) return response;
-  throw new Error(
-    `The registry answered ${response.status} instead of ${status} to ${response.url}: ${(await response.text()).slice(0, 300)}`,
-  );
-}
-
-function json(mediaType: string, value: unknown): Blob {
-  return blob(mediaType, Buffer.from(JSON.stringify(value)));
-}
-
-function blob(mediaType: string, body: Buffer): Blob {
-  return { mediaType, body, size: body.length, digest: digestOf(body) };
-}
-
-function digestOf(body: Buffer): string {
-  return `sha256:${createHash('sha256').update(body).digest('hex')}`;
 }

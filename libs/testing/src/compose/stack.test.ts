@@ -14,6 +14,7 @@ import { startInfluxdb } from '../servers/influxdb';
 import { startRegistry } from '../servers/registry';
 import type { PrivateServer } from '../servers/server';
 import { until } from '../until';
+import { descriptorOf, jsonBlob, pushBlob, pushManifest } from '../content';
 import {
   deploy,
   environmentOf,
@@ -191,21 +192,14 @@ test('a pull is counted with its source, of which the gateway alone has the secr
   nobodyIsRefused();
 }, 120_000);
 
-/** An image of nothing but its configuration (OCI distribution spec, "Push"). */
+/** An image of nothing but its configuration. */
 async function pushImage(repository: string, tag: string): Promise<void> {
-  const config = JSON.stringify({ os: 'linux', architecture: 'arm64', rootfs: { type: 'layers', diff_ids: [] } });
-  const digest = `sha256:${sha256(config)}`;
-  const begun = await fetch(`${registry.url}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
-  const place = new URL(begun.headers.get('location') ?? '', registry.url);
-  place.searchParams.set('digest', digest);
-  expect((await fetch(place, { method: 'PUT', body: config })).status).toBe(201);
+  const says = { os: 'linux', architecture: 'arm64', rootfs: { type: 'layers', diff_ids: [] } };
+  const config = jsonBlob('application/vnd.oci.image.config.v1+json', says);
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = JSON.stringify({
-    schemaVersion: 2, mediaType, layers: [],
-    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: config.length },
-  }); // prettier-ignore
-  const put = { method: 'PUT', headers: { 'content-type': mediaType }, body: manifest };
-  expect((await fetch(`${registry.url}/v2/${repository}/manifests/${tag}`, put)).status).toBe(201);
+  const manifest = jsonBlob(mediaType, { schemaVersion: 2, mediaType, layers: [], config: descriptorOf(config) });
+  await pushBlob(registry.url, repository, config);
+  await pushManifest(registry.url, repository, tag, manifest);
 }
 
 function nobodyIsRefused(): void {
