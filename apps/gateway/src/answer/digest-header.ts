@@ -1,5 +1,6 @@
 import { capabilityOf } from '@weir/registry';
-import { digestOf, MAX_MANIFEST_BYTES } from '../count/knowledge';
+import { MAX_MANIFEST_BYTES } from '../count/knowledge';
+import { digestOf } from '../digest';
 import type { ManifestRequest } from '../count/request';
 import { readBody, type Answer, type Ask } from './upstream';
 
@@ -29,9 +30,7 @@ async function digestByGet(
     const contentType = answer.headers['content-type'];
     const body = await readBody(answer, MAX_MANIFEST_BYTES);
     // Another type is another manifest than the one that the client was told about.
-    return contentType === head.headers['content-type']
-      ? digestOf({ contentType, digest: undefined, body })
-      : undefined;
+    return contentType === head.headers['content-type'] ? digestOf({ contentType, body }) : undefined;
   } catch {
     return undefined; // the client gets what the upstream said, as without the gateway
   }

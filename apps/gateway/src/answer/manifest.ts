@@ -1,5 +1,5 @@
 import { capabilityOf, mediaTypeOf, parseClient, type RegistryPath } from '@weir/registry';
-import { contradicts } from './digest';
+import { contradicts } from '../digest';
 import { addMissingDigest } from './digest-header';
 import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders, type Headers } from './headers';
@@ -84,7 +84,7 @@ async function proxy(gateway: Gateway, exchange: Exchange, wanted: ManifestReque
     if (await relay({ ...answer, body: read.flow }, response, toClient)) gateway.recorder.answered(wanted, seen);
     return 'proxy';
   }
-  for (const digest of [wanted.reference.digest, seen.digest])
+  for (const digest of new Set([wanted.reference.digest, seen.digest]))
     if (contradicts(digest, seen.contentType, read.whole))
       throw new UpstreamError('nonsense', 'the upstream registry answered a manifest that its digest does not name');
   if (await send(read.whole, response, toClient)) gateway.recorder.answered(wanted, { ...seen, body: read.whole });

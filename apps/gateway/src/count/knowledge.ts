@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
 import {
   formatPlatform,
   isImageManifest,
   isIndex,
-  mediaTypeOf,
   readImageConfig,
   readManifest,
   type ImageConfig,
@@ -11,6 +9,7 @@ import {
   type Manifest,
   type ManifestKind,
 } from '@weir/registry';
+import { isNamedBy } from '../digest';
 import { createLru } from '../lru';
 import type { Metrics } from '../metrics';
 import type { SharedKnowledge } from './shared-knowledge';
@@ -242,22 +241,6 @@ async function fetchBody(from: Source, path: string, accept: string, maxBytes: n
   } catch {
     return undefined; // counted by the caller: an event without a platform is worth more than none
   }
-}
-
-/**
- * The digest of a manifest whose upstream does not tell it; undefined where it cannot be known: without a body, and for
- * schema 1, whose signatures are in the body but not in the digest.
- */
-export function digestOf({ contentType, body }: Seen): string | undefined {
-  if (body === undefined || mediaTypeOf(contentType).startsWith('application/vnd.docker.distribution.manifest.v1+'))
-    return undefined;
-  return `sha256:${createHash('sha256').update(body).digest('hex')}`;
-}
-
-function isNamedBy(digest: string, body: Buffer): boolean {
-  const [algorithm = '', encoded] = digest.split(':');
-  if (!['sha256', 'sha384', 'sha512'].includes(algorithm)) return false;
-  return createHash(algorithm).update(body).digest('hex') === encoded;
 }
 
 /** Of many who ask for the same thing at the same time, one goes; all get its answer. */
