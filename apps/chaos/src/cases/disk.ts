@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createApp } from '../app-process';
 import type { Case, World } from '../case';
@@ -8,9 +17,11 @@ import { freePort } from '../ports';
 /** The disk of the spool is full, its files are damaged, it is long, or somebody else wants it: F50 to F53. */
 
 const BY_HTTP = { single: 0.5, batch: 0.5 };
-const needsRoot = () => process.getuid?.() === 0 || 'mounting a file system of its own takes root';
+const needsRoot = () =>
+  (process.getuid?.() === 0 && existsSync('/dev/loop-control')) || 'mounting a file system of its own takes root';
 const spoolOf = (world: World) => join(world.system.dir, 'spool', 'ingest');
-const spooled = async (world: World) => (await world.app('ingest').metric('weir_spool_events')) ?? 0;
+/** NaN while ingest does not answer: that is no empty spool. */
+const spooled = async (world: World) => (await world.app('ingest').metric('weir_spool_events')) ?? NaN;
 
 /** Stops ingest, does something to its spool, and starts it again. */
 async function withoutIngest(world: World, work: () => void): Promise<void> {
@@ -19,16 +30,28 @@ async function withoutIngest(world: World, work: () => void): Promise<void> {
   world.app('ingest').start();
 }
 
-async function onSmallDisk(world: World, fill: (dir: string) => Promise<void>): Promise<void> {
+/** A file system of its own under the spool of ingest. Mounting it again is what an operator does after a repair. */
+async function withOwnDisk(world: World, play: (disk: { dir: string; remount(): Promise<void> }) => Promise<void>) {
   const dir = spoolOf(world);
-  await withoutIngest(world, () => execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=700', 'tmpfs', dir]));
+  const image = join(world.system.dir, 'spool.img');
+  writeFileSync(image, '');
+  truncateSync(image, 32 << 20);
+  execFileSync('mkfs.ext4', ['-q', image]);
+  const mount = () => execFileSync('mount', ['-o', 'loop', image, dir]);
+  const unmount = () => execFileSync('umount', [dir]);
+  const remount = () =>
+    withoutIngest(world, () => {
+      unmount();
+      mount();
+    });
+  await withoutIngest(world, mount);
   try {
     await world.link('ingest>rabbitmq').refuse();
-    await fill(dir);
+    await play({ dir, remount });
     await world.link('ingest>rabbitmq').heal();
     await world.until('the spool is empty', async () => (await spooled(world)) === 0, 90_000);
   } finally {
-    await withoutIngest(world, () => execFileSync('umount', [dir]));
+    await withoutIngest(world, unmount);
   }
 }
 
@@ -39,21 +62,27 @@ export const diskCases: readonly Case[] = [
     system: 'own',
     needs: needsRoot,
     play: (world) =>
-      onSmallDisk(world, async (dir) => {
+      withOwnDisk(world, async ({ dir, remount }) => {
         const probe = world.stream('probe');
         const refused = async () => {
           const { status, taken, retryAfterSeconds } = await world.http.post([probe.issue()]);
           if (taken.length > 0) throw new Error('taken');
           return status === 503 && retryAfterSeconds > 0;
         };
+        const others = join(dir, 'others');
+        const { bavail, bsize } = statfsSync(dir);
+        writeFileSync(others, Buffer.alloc(bavail * bsize - (2 << 20)));
         const load = world.load({ ways: BY_HTTP, perSecond: 800 });
         await world.until('ingest refuses with 503 and Retry-After', refused, 60_000);
         await world.until('it says so', async () => (await world.app('ingest').readiness())?.ready === false);
-        execFileSync('mount', ['-o', 'remount,size=64m', dir]);
-        await load.stop();
-        execFileSync('mount', ['-o', 'remount,ro', dir]);
+        rmSync(others);
+        await world.until('it goes on by itself', async () => (await world.app('ingest').readiness())?.ready, 60_000);
+        await world.pause(1_000);
+        // What ext4 does by itself after an error of the disk, files open for writing or not.
+        execFileSync('mount', ['-o', 'remount,abort', dir]);
         await world.until('ingest refuses again', refused, 60_000);
-        execFileSync('mount', ['-o', 'remount,rw', dir]);
+        await load.stop();
+        await remount();
       }),
   },
   {
