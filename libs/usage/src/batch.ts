@@ -2,8 +2,8 @@ import { identityOf, utcDay, type WeirEvent } from '@weir/events';
 import { entry } from './entry';
 import { formatCounter } from './keys';
 import { createMemberCollector, type DistinctOptions, type MemberCollector } from './members';
-import { noIncrements, type Increment, type Statistic } from './statistic';
-import { namespaceOf, organizationsKey, seenKey, type RoomKeys } from './store';
+import { isKeyed, type Statistic, type Step } from './statistic';
+import { organizationsKey, seenKey, type RoomKeys } from './store';
 
 /** Remembered ways to keys, each of one or two kilobytes; when there are more, all are forgotten and made again. */
 const REMEMBERED = 20_000;
@@ -12,7 +12,7 @@ const REMEMBERED = 20_000;
 export interface ScriptCall {
   keys: string[];
   args: (Buffer | string)[];
-  /** Events in it: those that any statistic counts by increments. */
+  /** Events in it: those that any statistic counts. */
   events: number;
 }
 
@@ -31,8 +31,8 @@ export interface Prepared {
 /** What a group of events that count alike adds to: made once, used by every batch. */
 interface Plan {
   seen: string;
-  /** By how much → the keys of the counters that grow by that. */
-  runs: ReadonlyMap<number, readonly string[]>;
+  /** The keys of the counters that it is one more of. */
+  counters: readonly string[];
   organizations: readonly { index: string; name: string }[];
 }
 
@@ -41,16 +41,16 @@ interface Plan {
  * way and its plan are remembered from batch to batch; the identities are those of the batch in hand.
  */
 interface Group {
-  next: Map<readonly Increment[], Group>;
+  next: Map<readonly Step[], Group>;
   plan?: Plan;
   identities: Buffer[];
 }
 
-const none: readonly Increment[] = [];
+const none: readonly Step[] = [];
 
 /**
  * Turns batches of events into calls of the counter script. Work is done per event only where it must be (identity,
- * increments); names of keys are made once for all events that count alike on one day, and remembered.
+ * steps); names of keys are made once for all events that count alike on one day, and remembered.
  */
 export function createPreparer({
   statistics,
@@ -67,7 +67,7 @@ export function createPreparer({
   /** How distinct members are kept; where absent they are not looked at. */
   distinct?: DistinctOptions;
 }): (batch: readonly WeirEvent[]) => Prepared {
-  const counting = statistics.filter(({ increments }) => increments !== noIncrements);
+  const counting = statistics.filter(isKeyed);
   const members = distinct && createMemberCollector(statistics, prefix, distinct);
   const days = new Map<string, Group>();
   let remembered = 0;
@@ -78,7 +78,7 @@ export function createPreparer({
 
   const add = (event: WeirEvent, groups: Group[]): void => {
     const lists = counting.map((statistic) => {
-      const list = statistic.increments(event);
+      const list = statistic.steps(event);
       return list.length === 0 ? none : list;
     });
     const planned = members?.plan(event) ?? [];
@@ -87,11 +87,11 @@ export function createPreparer({
   };
 
   /** Adds the event to its group, and the group to those of the batch when it is the first. */
-  const addTo = (groups: Group[], lists: readonly (readonly Increment[])[], event: WeirEvent): void => {
+  const addTo = (groups: Group[], lists: readonly (readonly Step[])[], event: WeirEvent): void => {
     const day = utcDay(event);
     let group = entry(days, day, makeGroup);
     for (const list of lists) group = entry(group.next, list, makeGroup);
-    group.plan ??= planOf(counting, lists, day, prefix);
+    group.plan ??= planOf(lists.flat(), day, prefix);
     if (group.identities.length === 0) groups.push(group);
     group.identities.push(identityOf(event));
   };
@@ -122,27 +122,14 @@ export function createPreparer({
 
 type PlannedGroup = Group & { plan: Plan };
 
-function planOf(
-  statistics: readonly Statistic[],
-  lists: readonly (readonly Increment[])[],
-  day: string,
-  prefix: string,
-): Plan {
-  const runs = new Map<number, string[]>();
+function planOf(steps: readonly Step[], day: string, prefix: string): Plan {
   const organizations = new Map<string, Plan['organizations'][number]>();
-  statistics.forEach((statistic, at) => {
-    for (const { measure, dimensions, resolution, by } of lists[at] ?? []) {
-      if (!Number.isSafeInteger(by)) throw new RangeError(`${statistic.name} counts by ${by}, not by a whole number`);
-      const counter = formatCounter(measure, dimensions, resolution === 'day' ? day : undefined);
-      const run = runs.get(by) ?? [];
-      runs.set(by, run);
-      run.push(`${prefix}${namespaceOf(statistic)}${counter}`);
-      const name = dimensions['o'];
-      if (!statistic.bare || name === undefined) continue;
-      organizations.set(`${measure} ${name}`, { index: organizationsKey(prefix, measure), name });
-    }
+  const counters = steps.map(({ measure, dimensions, resolution }) => {
+    const name = dimensions['o'];
+    if (name !== undefined) organizations.set(`${measure} ${name}`, { index: organizationsKey(prefix, measure), name });
+    return prefix + formatCounter(measure, dimensions, resolution === 'day' ? day : undefined);
   });
-  return { seen: seenKey(prefix, day), runs, organizations: [...organizations.values()] };
+  return { seen: seenKey(prefix, day), counters, organizations: [...organizations.values()] };
 }
 
 interface Limits {
@@ -172,11 +159,8 @@ function callOf(groups: readonly PlannedGroup[], distinct: Collected, limits: Li
     layout.push(own.length);
     for (const { plan, identities: members } of own) {
       for (const member of members) identities.push(member);
-      layout.push(members.length, plan.runs.size);
-      for (const [by, keys] of plan.runs) {
-        layout.push(by, keys.length);
-        for (const key of keys) layout.push(entry(counters, key, () => counters.size + 1));
-      }
+      layout.push(members.length, plan.counters.length);
+      for (const key of plan.counters) layout.push(entry(counters, key, () => counters.size + 1));
     }
   }
   return {

@@ -32,8 +32,7 @@ export const counterScript = `
 --            for each set of distinct members: the Unix time until which it is kept; its room, from 1, or 0 when it
 --              always has its place; its name; number of members; the members, each a position in ARGV
 --            for each set of identities: number of its groups; for each group:
---              number of events; number of runs; for each run:
---                by how much an event adds; number of counters; the counters, as positions from 1
+--              number of events; number of counters; the counters, as positions from 1
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
 -- ARGV[3]  the id that the store must have; empty where the counting is not guarded
 -- ARGV[4…] the names, one sorted set after the other; then the names of sets and the members, in any order
@@ -182,16 +181,14 @@ for set = 1, sets do
   for group = 1, take() do
     local new = remember(KEYS[guards + set], take())
     fresh = fresh + new
-    for run = 1, take() do
-      local by, counters = new * take(), take()
-      if by ~= 0 then
-        for i = at + 1, at + counters do
-          local counter = layout[i]
-          sums[counter] = (sums[counter] or 0) + by
-        end
+    local counters = take()
+    if new > 0 then
+      for i = at + 1, at + counters do
+        local counter = layout[i]
+        sums[counter] = (sums[counter] or 0) + new
       end
-      at = at + counters
     end
+    at = at + counters
   end
   if fresh > known then call('EXPIRE', KEYS[guards + set], seconds) end
 end

@@ -1,6 +1,33 @@
 export { formatCounter, formatKey, isCalendarDay, METRICS, parseKey } from './keys';
 export type { Metric, UsageKey } from './keys';
-export type { DistinctSet, Increment, Members, Statistic } from './statistic';
+export { isCube, isDistinct, isKeyed, KEEP_DAYS } from './statistic';
+export type {
+  Cube,
+  Described,
+  Distinct,
+  DistinctSet,
+  Increment,
+  Keyed,
+  Measure,
+  Members,
+  Statistic,
+  Step,
+} from './statistic';
+export {
+  BLOCK_DAYS,
+  blockKey,
+  blockOf,
+  bucketKey,
+  formatMember,
+  latestKey,
+  OTHER,
+  parseMember,
+  RESOLUTIONS,
+} from './cube/keys';
+export type { BlockDays, Resolution, Series } from './cube/keys';
+export { descriptionsKey, INTERVALS } from './cube/question';
+export type { Answer, Cubes, Description, Interval, LatestQuestion, LatestRow, Question, Row } from './cube/question';
+export type { Flow, Gap } from './cube/flow';
 export { statistics } from './statistics';
 export { createCounter, DataLostError, HeldError } from './counter';
 export type { Counted, Counter, CounterOptions } from './counter';

@@ -1,6 +1,5 @@
 import { isCalendarDay, METRICS, parseKey } from './keys';
-import type { Statistic } from './statistic';
-import { namespaceOf } from './store';
+import { isKeyed, type Statistic } from './statistic';
 
 /** What the name of a key (without the prefix in front) says that it is. */
 export type Name =
@@ -17,15 +16,14 @@ const other: Name = { kind: 'other' };
 
 /** Reads names of keys as these statistics write them. */
 export function nameReader(statistics: readonly Statistic[]): (name: string) => Name {
-  const namespaces = statistics.map(namespaceOf).filter((namespace) => namespace !== '');
-  const bare = statistics.some((statistic) => statistic.bare);
+  const keyed = statistics.some(isKeyed);
   return (name) => {
-    if (!name.startsWith('weir:')) return bare && parseKey(name) !== undefined ? counter(name) : other;
+    if (!name.startsWith('weir:')) return keyed && parseKey(name) !== undefined ? counter(name) : other;
     if (name.startsWith('weir:seen:')) return seen(name.slice('weir:seen:'.length));
     const metric = /^weir:organizations:(.*)$/s.exec(name)?.[1];
     if (metric !== undefined)
       return (METRICS as readonly string[]).includes(metric) ? { kind: 'organizations' } : other;
-    return namespaces.some((namespace) => name.startsWith(namespace)) ? counter(name) : other;
+    return other;
   };
 }
 
