@@ -1,5 +1,5 @@
 import { identityOf, utcDay, type WeirEvent } from '@weir/events';
-import { createBuckets, type Cell, type LatestCell } from './cube/buckets';
+import { createBuckets, type Cell, type LatestCell } from './cube/cells';
 import { createEffects, type Effect, type Read } from './cube/effect';
 import { entry } from './entry';
 import { formatCounter } from './keys';

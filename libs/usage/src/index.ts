@@ -27,7 +27,6 @@ export {
 export type { BlockDays, Resolution, Series } from './cube/keys';
 export { descriptionsKey, INTERVALS } from './cube/question';
 export type { Answer, Cubes, Description, Interval, LatestQuestion, LatestRow, Question, Row } from './cube/question';
-export type { Flow, Gap } from './cube/flow';
 export { statistics } from './statistics';
 export { createCounter, DataLostError, HeldError } from './counter';
 export type { Counted, Counter, CounterOptions } from './counter';

@@ -1,4 +1,4 @@
-import type { Bucket, LatestSet } from './cube/buckets';
+import type { Bucket, LatestSet } from './cube/cells';
 import { entry } from './entry';
 import type { MemberCollector } from './members';
 import type { RoomKeys } from './store';
