@@ -15,7 +15,8 @@ export async function start(config: Config<typeof variables>, context: Context):
   const prefix = config.REDIS_PREFIX;
   const queries = createQueries({ redis, prefix });
   const uniques = createUniques({ redis, prefix, keepDays: config.UNIQUES_DAYS });
-  const server = createServer(createRoutes({ queries, uniques, accounts: config.STATS_USERS, log }));
+  const accounts = [...config.STATS_USERS, ...config.STATS_KEYS];
+  const server = createServer(createRoutes({ queries, uniques, accounts, log }));
   server.headersTimeout = 10_000; // the default of a minute is too patient for requests that have no body
   server.requestTimeout = 15_000;
   const port = await listen(server, { host: context.host, port: config.STATS_PORT, variable: 'STATS_PORT' });

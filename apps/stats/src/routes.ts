@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { UniqueSources, UsageQueries } from '@weir/usage';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
+import type { UniqueSources, UsageQueries, UsageQuery } from '@weir/usage';
+import express, { type ErrorRequestHandler, type Express, type Response } from 'express';
 import type { Logger } from 'pino';
-import { mayRead, type Account } from './accounts';
+import { accountNeeded, ForbiddenError, organizationFor, readerIn } from './access';
+import type { Account, Reader } from './accounts';
 import { renderAnswer } from './answer';
 import { METRIC_OF_PATH, ParameterError, questionOf } from './question';
 import { createUniquesRoute } from './uniques';
@@ -27,13 +28,14 @@ export function createRoutes({ queries, uniques, accounts, log }: RoutesOptions)
   app.set('query parser', false);
 
   for (const version of ['v1alpha2', 'v1alpha3'] as const) {
-    app.use(`/${version}/metrics`, accountNeeded(accounts));
+    app.use(`/${version}/metrics`, accountNeeded(accounts, unauthorized));
     for (const [path, metric] of Object.entries(METRIC_OF_PATH)) {
       app
         .route(`/${version}/metrics/${path}`)
         .get(async (request, response) => {
           const parameters = new URL(request.url, 'http://stats').searchParams;
-          const pieces = renderAnswer(metric, await queries.ask(questionOf(metric, parameters, version)));
+          const question = scoped(questionOf(metric, parameters, version), readerIn(response));
+          const pieces = renderAnswer(metric, await queries.ask(question));
           const first = await pieces.next(); // a Redis that fails now can still be answered with a status
           response.set({ 'content-type': 'application/json', 'cache-control': 'no-store' });
           await pipeline(Readable.from(resumed(first, pieces), { highWaterMark: 1 }), response);
@@ -47,11 +49,14 @@ export function createRoutes({ queries, uniques, accounts, log }: RoutesOptions)
   return app;
 }
 
-function accountNeeded(accounts: readonly Account[]): RequestHandler {
-  return (request, response, next) => {
-    if (mayRead(request.headers.authorization, accounts)) return next();
-    say(response.set('www-authenticate', 'Basic realm="Wave Authentication"'), 401, 'Unauthorized');
-  };
+function unauthorized(response: Response): void {
+  say(response.set('www-authenticate', 'Basic realm="Wave Authentication"'), 401, 'Unauthorized');
+}
+
+/** The question, about nothing but what the reader may see. */
+function scoped(question: UsageQuery, reader: Reader): UsageQuery {
+  const organization = organizationFor(reader, question.organization);
+  return organization === undefined ? question : { ...question, organization };
 }
 
 function failed(log: Logger): ErrorRequestHandler {
@@ -63,6 +68,8 @@ function failed(log: Logger): ErrorRequestHandler {
       response.destroy();
     } else if (error instanceof ParameterError) {
       say(response, 400, error.message);
+    } else if (error instanceof ForbiddenError) {
+      say(response, 403, error.message);
     } else if (error.status !== undefined && error.status >= 400 && error.status < 500) {
       say(response, error.status, 'the request cannot be read');
     } else {
