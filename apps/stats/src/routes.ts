@@ -8,10 +8,18 @@ import type { Account, Reader } from './accounts';
 import { renderAnswer } from './answer';
 import { METRIC_OF_PATH, ParameterError, questionOf } from './question';
 import { createUniquesRoute } from './uniques';
+import { cors } from './v1/cors';
+import { createV1, type V1Options } from './v1/routes';
 
 export interface RoutesOptions {
   queries: UsageQueries;
   uniques: UniqueSources;
+  /** What `/v1` asks. */
+  v1: Pick<V1Options, 'cubes' | 'flow' | 'turns' | 'metrics' | 'now'>;
+  /** The OpenAPI document of `/v1`. */
+  openApi: object;
+  /** Origins of web pages that may ask. */
+  origins: readonly string[];
   accounts: readonly Account[];
   log: Logger;
 }
@@ -19,9 +27,11 @@ export interface RoutesOptions {
 /**
  * The peer's read API, `/v1alpha2/metrics/*` and `/v1alpha3/metrics/*`, for clients that exist already (reference
  * usage-metrics 1.6). Errors are its `{message}`. Who has no account learns nothing but that: 401 comes before 400
- * and 404. `/uniques` beside it is our own ({@link createUniquesRoute}).
+ * and 404. `/v1` beside it is our own ({@link createV1}), with `/uniques` ({@link createUniquesRoute}); what it has is
+ * told to everybody.
  */
-export function createRoutes({ queries, uniques, accounts, log }: RoutesOptions): Express {
+export function createRoutes(options: RoutesOptions): Express {
+  const { queries, uniques, v1, openApi, origins, accounts, log } = options;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -43,7 +53,10 @@ export function createRoutes({ queries, uniques, accounts, log }: RoutesOptions)
         .all((_, response) => say(response.set('allow', 'GET, HEAD'), 405, 'only GET and HEAD are allowed here'));
     }
   }
-  app.use('/uniques', createUniquesRoute({ uniques, accounts, log }));
+  app.use(['/v1', '/uniques', '/openapi.json'], cors(origins));
+  app.get('/openapi.json', (_, response) => void response.set('cache-control', 'no-cache').json(openApi));
+  app.use(['/uniques', '/v1/uniques'], createUniquesRoute({ uniques, accounts, log }));
+  app.use('/v1', createV1({ ...v1, accounts, log }));
   app.use((_, response) => say(response, 404, 'Page Not Found'));
   app.use(failed(log));
   return app;
