@@ -49,7 +49,7 @@ export function wantedOf(
 export function anonymousOf(
   description: Pick<Description, 'groups'>,
   filters: Question['filters'],
-): Pick<Wanted, 'group' | 'member'> | undefined {
+): { group: readonly string[]; member: string } | undefined {
   const dimensions = [...Object.keys(filters), ORGANIZATION];
   const group = description.groups.find((each) => each.length === dimensions.length && dimensions.every((dimension) => each.includes(dimension))); // prettier-ignore
   if (group === undefined) return undefined;
