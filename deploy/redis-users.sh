@@ -15,7 +15,8 @@ done
 
 usage='pulls/* fusion/* builds/* mirrors/* scans/*'
 counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:*"
-reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:*"
+reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:* weir:statistics weir:cube:* weir:cube-latest:*"
+answering='weir:cube-block:* weir:cube-answer:*'
 keys() {
   set -f
   for pattern in $2; do printf ' %s%s' "$1" "$pattern"; done
@@ -26,5 +27,5 @@ user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
 user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
 user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat
-user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading") +info +ping +get +mget +zrangebylex +pfcount
+user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading")$(keys '~' "$answering") +info +ping +get +mget +zrangebylex +pfcount +hget +hgetall +zcard +zmscore +zscore +zunion +zrange +zunionstore +zincrby +zrem +expire +exists +unlink +multi +exec
 USERS
