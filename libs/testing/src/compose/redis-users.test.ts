@@ -94,6 +94,34 @@ test('the worker adds distinct members, stats asks how many there are', async ()
   expect(await as('stats', 'PFCOUNT', key)).toBe(2);
 });
 
+describe('gateway', () => {
+  test('agrees on secrets with others, and shares what digests stand for', async () => {
+    const until = String(Math.ceil(Date.now() / 1000) + 600);
+    await as('operator', 'DEL', SECRET);
+    expect(await as('gateway', 'SET', SECRET, 'first', 'EXAT', until, 'NX')).toBe('OK');
+    expect(await as('gateway', 'SET', SECRET, 'second', 'EXAT', until, 'NX')).toBeNull();
+    expect(await as('gateway', 'GET', SECRET)).toBe('first');
+    expect(await as('gateway', 'SET', DIGEST, 'known', 'EX', '60')).toBe('OK');
+    expect(await as('gateway', 'GETRANGE', DIGEST, '0', '4')).toBe('known');
+    expect(await as('gateway', 'EXPIRE', DIGEST, '60')).toBe(1);
+  });
+
+  test.each([
+    ['EXPIRE', SECRET, '999999'],
+    ['GETRANGE', SECRET, '0', '-1'],
+    ['GET', DIGEST],
+    ['SET', 'weir:gateway:other', 'x'],
+    ['GET', 'pulls/d/2026-11-23'],
+    ['SET', 'pulls/d/2026-11-23', '1'],
+    ['GET', 'weir:store'],
+    ['SET', 'weir:hold', 'x'],
+    ['PFCOUNT', 'weir:distinct:sources:day/d/2026-11-23'],
+    ['EVAL', 'return 1', '0'],
+  ])('may not %s %s', async (name, ...args) => {
+    await expect(as('gateway', name, ...args)).rejects.toThrow(/NOPERM/);
+  });
+});
+
 describe('stats', () => {
   const bucket = (day: string) => `weir:cube:pulls:pulls:organization:${day}`;
   const block = 'weir:cube-block:pulls:pulls:organization:7:20454';
@@ -136,34 +164,6 @@ describe('stats', () => {
     ['ZUNIONSTORE', answer, '1', SECRET],
   ])('may not %s %s', async (name, ...args) => {
     await expect(as('stats', name, ...args)).rejects.toThrow(/NOPERM/);
-  });
-});
-
-describe('gateway', () => {
-  test('agrees on secrets with others, and shares what digests stand for', async () => {
-    const until = String(Math.ceil(Date.now() / 1000) + 600);
-    await as('operator', 'DEL', SECRET);
-    expect(await as('gateway', 'SET', SECRET, 'first', 'EXAT', until, 'NX')).toBe('OK');
-    expect(await as('gateway', 'SET', SECRET, 'second', 'EXAT', until, 'NX')).toBeNull();
-    expect(await as('gateway', 'GET', SECRET)).toBe('first');
-    expect(await as('gateway', 'SET', DIGEST, 'known', 'EX', '60')).toBe('OK');
-    expect(await as('gateway', 'GETRANGE', DIGEST, '0', '4')).toBe('known');
-    expect(await as('gateway', 'EXPIRE', DIGEST, '60')).toBe(1);
-  });
-
-  test.each([
-    ['EXPIRE', SECRET, '999999'],
-    ['GETRANGE', SECRET, '0', '-1'],
-    ['GET', DIGEST],
-    ['SET', 'weir:gateway:other', 'x'],
-    ['GET', 'pulls/d/2026-11-23'],
-    ['SET', 'pulls/d/2026-11-23', '1'],
-    ['GET', 'weir:store'],
-    ['SET', 'weir:hold', 'x'],
-    ['PFCOUNT', 'weir:distinct:sources:day/d/2026-11-23'],
-    ['EVAL', 'return 1', '0'],
-  ])('may not %s %s', async (name, ...args) => {
-    await expect(as('gateway', name, ...args)).rejects.toThrow(/NOPERM/);
   });
 });
 
