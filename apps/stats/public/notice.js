@@ -1,0 +1,69 @@
+import { el } from './dom.js';
+import { authorization, signInWithKey, signInWithPassword, signOut } from './session.js';
+import { withFilters } from './state.js';
+
+/**
+ * Says in `element` what keeps the numbers away and what to do about it. `again` asks anew; `signedIn` is called after
+ * somebody has given a name and password, or a key.
+ */
+export function createNotice(element, { again, signedIn, getState, go }) {
+  let shown;
+
+  const box = (title, ...content) => {
+    element.replaceChildren(el('section', { class: 'notice', role: 'alert' }, el('h2', {}, title), ...content));
+  };
+  const retry = () => el('button', { type: 'button', on: { click: again } }, 'Try again');
+  const stale = 'What is shown below is from before.';
+
+  const KINDS = {
+    unauthorized: () => {
+      const refused = authorization() !== null;
+      signOut();
+      const text = refused ? 'That name and password, or that key, is not known here.' : 'Numbers are shown to those who have an account.'; // prettier-ignore
+      box('Sign in', el('p', {}, text), signInForm(signedIn));
+    },
+    forbidden: (error) =>
+      box('Not for this account', el('p', {}, error.message), el('p', {}, 'An account may be for one organization: show its numbers alone, or sign in as somebody else.'), organizationForm((name) => go(withFilters(getState(), { organization: name }))), signInForm(signedIn)), // prettier-ignore
+    unavailable: (error) => box('The numbers cannot be read', el('p', {}, `${error.message} Weir goes on counting meanwhile. ${stale}`), retry()), // prettier-ignore
+    offline: () => box('The server does not answer', el('p', {}, `The network or Weir’s stats is away; this page tries again every 10 seconds while Live is on. ${stale}`), retry()), // prettier-ignore
+    statistic: ({ message }) => box('There is nothing of that name', el('p', {}, message), el('button', { type: 'button', on: { click: () => go({ statistic: 'pulls', measure: 'pulls' }) } }, 'Show pulls')), // prettier-ignore
+    none: () => box('Nothing is counted yet', el('p', {}, 'The redis-worker has not written down any statistic. Is it running, on the same Redis and with the same REDIS_PREFIX?'), retry()), // prettier-ignore
+    unexpected: (error) => box('Something went wrong', el('p', {}, error.message), retry()),
+  };
+
+  /** @param error `{kind, message}`, or undefined when all is well */
+  return (error) => {
+    const next = error === undefined ? undefined : `${error.kind} ${error.message} ${authorization() !== null}`;
+    if (next === shown) return; // it must not be said again and again, nor a form be emptied
+    if (error === undefined) element.replaceChildren();
+    else (KINDS[error.kind] ?? KINDS.unexpected)(error);
+    shown = error === undefined ? undefined : `${error.kind} ${error.message} ${authorization() !== null}`;
+  };
+}
+
+function signInForm(signedIn) {
+  const name = el('input', { name: 'username', autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' });
+  const password = el('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true });
+  const submit = (event) => {
+    event.preventDefault();
+    if (name.value === '') signInWithKey(password.value);
+    else signInWithPassword(name.value, password.value);
+    signedIn();
+  };
+  return el(
+    'form',
+    { class: 'form', on: { submit } },
+    el('label', {}, 'Name (leave it empty for a key)', name),
+    el('label', {}, 'Password or key', password),
+    el('button', {}, 'Sign in'),
+  );
+}
+
+function organizationForm(chosen) {
+  const name = el('input', { name: 'organization', required: true, autocapitalize: 'none', spellcheck: 'false' });
+  const submit = (event) => {
+    event.preventDefault();
+    chosen(name.value.trim());
+  };
+  return el('form', { class: 'form', on: { submit } }, el('label', {}, 'Organization', name), el('button', {}, 'Show'));
+}

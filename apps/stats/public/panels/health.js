@@ -1,0 +1,78 @@
+import { createBars } from '../bars.js';
+import { el, setText, syncChildren } from '../dom.js';
+import { formatDay, formatDuration, formatName, formatShare, formatValue } from '../format.js';
+import { renderGaps } from '../gaps.js';
+import { createPanel } from '../panel.js';
+import { gapsPath, obstacleOf, queryPath } from '../questions.js';
+import { rangeWords } from '../state.js';
+
+const GAPS = 6;
+
+/** Whether the numbers can be believed: gaps, statistics that are not whole, and the services themselves. */
+export function createHealth() {
+  const flow = el('p', { class: 'verdict' });
+  const gaps = el('ul', { class: 'gaps' });
+  const verdict = el('p', { class: 'verdict' });
+  const statistics = el('ul', { class: 'gaps' });
+  const services = createBars();
+  const heading = el('h3', {}, 'Services');
+  return createPanel({
+    title: 'Health of the flow',
+    content: [flow, gaps, verdict, statistics, heading, services.element],
+    plan,
+    draw,
+  });
+
+  function plan({ state, descriptions }) {
+    const description = descriptions.find(({ name }) => name === 'health');
+    const known = description && obstacleOf(description, 'Services', ['service'], {}) === undefined;
+    const ask = (measure) => queryPath({ ...state, filters: {} }, { statistic: 'health', measure, by: ['service'], top: 20 });
+    const paths = { checks: ask('checks'), healthy: ask('healthy'), time: ask('responseTimeMs') };
+    return { gaps: gapsPath(state), ...(known ? paths : {}) };
+  }
+
+  function draw({ gaps: { gaps: found }, checks, healthy, time }, { state, descriptions }) {
+    const times = found.length === 1 ? 'one gap' : `${found.length} gaps`;
+    setText(flow, found.length === 0 ? 'No gaps: what was published in this range has reached the counters.' : `There are ${times} in this range; numbers of these times are not whole:`); // prettier-ignore
+    renderGaps(gaps, found, GAPS);
+    drawStatistics(descriptions);
+    drawServices({ checks, healthy, time }, state);
+    return undefined;
+  }
+
+  function drawStatistics(descriptions) {
+    const notes = descriptions.flatMap(notesOf);
+    const whole = descriptions.length === 1 ? 'The one statistic is whole.' : `All ${descriptions.length} statistics are whole.`;
+    setText(verdict, notes.length === 0 ? whole : 'Not all statistics are whole:');
+    syncChildren(statistics, notes, {
+      key: (note) => note,
+      create: () => el('li', {}),
+      update: setText,
+    });
+  }
+
+  function drawServices({ checks, healthy, time }, state) {
+    const rows = checks?.rows ?? [];
+    const of = (answer, service) => answer.rows.find((row) => row.service === service)?.value ?? 0;
+    heading.hidden = rows.length === 0;
+    services.element.hidden = rows.length === 0;
+    services.draw({
+      caption: `Health of services, ${rangeWords(state)}`,
+      columns: ['Service', 'Checks', 'Healthy', 'Response'],
+      rows: rows.map(({ service, value }) => ({
+        key: String(service),
+        name: formatName('service', service),
+        size: of(healthy, service) / value,
+        cells: [formatValue(value), formatShare(of(healthy, service), value), formatDuration(of(time, service) / value)],
+      })),
+    });
+  }
+}
+
+function notesOf({ name, state, since, failures, lastFailure }) {
+  const from = since === undefined ? '' : ` so far from ${formatDay(since)} on`;
+  return [
+    ...(state === 'filling' ? [`${name} is being filled from the history${from}.`] : []),
+    ...(failures > 0 ? [`${name} could not count ${formatValue(failures)} events${lastFailure ? `: ${lastFailure}` : ''}.`] : []),
+  ];
+}

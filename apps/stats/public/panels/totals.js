@@ -1,0 +1,68 @@
+import { el, setAttribute, setText, syncChildren } from '../dom.js';
+import { formatChange, formatValue } from '../format.js';
+import { sameMeasure } from '../measures.js';
+import { obstacleOf, queryPath } from '../questions.js';
+
+/** The totals of the range, each with its change; a click shows that measure in all of the page. */
+export function createTotals() {
+  const list = el('ul', { class: 'tiles' });
+  const element = el('section', { class: 'totals', 'aria-label': 'Totals' }, list);
+  let run = 0;
+
+  async function refresh({ api, state, measures, chosen, go }) {
+    const mine = (run += 1);
+    const shown = measures.filter((each) => each.first);
+    const tiles = await Promise.all(shown.map((each) => tileOf(api, state, each)));
+    if (mine !== run) return undefined;
+    syncChildren(list, tiles, {
+      key: ({ statistic, measure }) => `${statistic}.${measure}`,
+      create: createTile,
+      update: (item, tile) => updateTile(item, { ...tile, pressed: sameMeasure(tile, chosen), go }),
+    });
+    return tiles.find(({ error }) => error)?.error;
+  }
+
+  return { element, refresh };
+}
+
+async function tileOf(api, state, { statistic, measure, label, summary, unit, description }) {
+  const tile = { statistic, measure, label, summary, unit };
+  const obstacle = obstacleOf(description, label, [], state.filters);
+  if (obstacle !== undefined) return { ...tile, obstacle };
+  try {
+    return { ...tile, answer: await api.ask(queryPath(state, { statistic, measure, compare: 'previous' })) };
+  } catch (error) {
+    return { ...tile, error };
+  }
+}
+
+function createTile() {
+  const button = el(
+    'button',
+    { type: 'button', class: 'tile' },
+    el('span', { class: 'tile-label' }),
+    el('span', { class: 'tile-value' }),
+    el('span', { class: 'tile-change' }),
+  );
+  return el('li', {}, button);
+}
+
+function updateTile(item, { statistic, measure, label, summary, unit, obstacle, answer, pressed, go }) {
+  const button = item.firstElementChild;
+  const [name, value, change] = button.children;
+  button.onclick = () => go({ statistic, measure });
+  setAttribute(button, 'aria-pressed', String(pressed));
+  setAttribute(button, 'title', obstacle ?? summary);
+  setText(name, label);
+  setText(value, answer ? formatValue(answer.total, unit) : '–');
+  setText(change, changeText(obstacle, answer));
+}
+
+function changeText(obstacle, answer) {
+  if (obstacle !== undefined) return 'not with these filters';
+  if (answer === undefined) return 'not known';
+  const change = formatChange(answer.comparison?.change);
+  const incomplete = answer.complete === false ? ' · incomplete' : '';
+  if (change === undefined) return `${answer.total > 0 ? 'none before' : 'none'}${incomplete}`;
+  return change.arrow === '=' ? `as before${incomplete}` : `${change.arrow} ${change.text}${incomplete}`;
+}
