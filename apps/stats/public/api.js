@@ -61,7 +61,12 @@ async function send(path, etag) {
   if (etag) headers['if-none-match'] = etag;
   try {
     // `omit`: the browser's own dialog for a password must not come up, for the page has a form.
-    return await fetch(path, { headers, cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await fetch(path, {
+      headers,
+      cache: 'no-store',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
   } catch {
     throw new ApiError('offline', 'The server cannot be reached.');
   }

@@ -25,13 +25,17 @@ export function createChart(kind) {
     drawn = data;
     const next = `${data.unit} ${data.interval} ${plotting.clientWidth}`;
     if (plot && next === shape) {
-      plot.setData(seriesOf(data), false);
+      plot.setData(seriesOf(data, kind), false);
       plot.setScale('x', scaleOf(data));
       return;
     }
     plot?.destroy();
     shape = next;
-    plot = new uPlot(options(kind, plotting.clientWidth, () => drawn, tip), seriesOf(data), plotting);
+    plot = new uPlot(
+      options(kind, plotting.clientWidth, () => drawn, tip),
+      seriesOf(data, kind),
+      plotting,
+    );
   }
 
   const again = () => {
@@ -47,10 +51,11 @@ export function createChart(kind) {
 }
 
 /** uPlot's columns: times in seconds, what was before, the whole intervals, the one that is not over. */
-function seriesOf({ times, values, previous, open }) {
+function seriesOf({ times, values, previous, open }, kind) {
   const last = values.length - 1;
+  const joint = kind === 'line' ? last - 1 : last; // a line needs a point to begin at
   const whole = open ? values.map((value, at) => (at === last ? null : value)) : values;
-  const running = values.map((value, at) => (open && at >= last - 1 ? value : null));
+  const running = values.map((value, at) => (open && at >= joint ? value : null));
   return [times.map((time) => time / 1000), previous ?? values.map(() => null), whole, running];
 }
 
@@ -67,12 +72,12 @@ function options(kind, width, current, tip) {
   const pad = kind === 'bars' ? DAY_S * 0.6 : 0;
   const { interval, unit } = current();
   const bars = kind === 'bars' ? { paths: uPlot.paths.bars({ size: [0.7, 48] }), points: { show: false } } : {};
-  const line = { width: 2, stroke: color('accent'), points: { show: false } };
+  const line = { width: 1.75, stroke: color('accent'), points: { show: false } };
   const area = kind === 'line' ? { fill: color('area') } : { fill: color('accent'), width: 0 };
   return {
     width,
     height: HEIGHT[kind],
-    padding: [12, 12, 0, 0],
+    padding: [12, 20, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7, fill: color('accent') } },
@@ -87,13 +92,14 @@ function options(kind, width, current, tip) {
         grid: { stroke: color('grid'), width: 1 },
         space: kind === 'bars' ? 40 : 48,
         size: 60,
-        incrs: unit === 'bytes' || unit === 'ms' ? undefined : [1, 2, 5].flatMap((n) => decades(n)).sort((a, b) => a - b),
+        incrs:
+          unit === 'bytes' || unit === 'ms' ? undefined : [1, 2, 5].flatMap((n) => decades(n)).sort((a, b) => a - b),
         values: (_, splits) => splits.map((value) => formatShort(value, unit)),
       },
     ],
     series: [
       {},
-      { ...line, width: 1.5, stroke: color('before'), points: { show: false } },
+      { ...line, width: 1.25, stroke: color('before'), points: { show: false } },
       { ...line, ...area, ...bars },
       kind === 'bars' ? { ...line, ...bars, width: 0, fill: color('before') } : { ...line, dash: [4, 4] },
     ],
@@ -190,7 +196,8 @@ export function createDataTable() {
     scroller.setAttribute('aria-label', title);
     const write = (value) => (value === null || value === undefined ? '–' : formatValue(value, unit));
     body.replaceChildren(
-      ...times.map((time, at) =>
+      ...times.map(
+        (time, at) =>
         el('tr', {}, el('th', { scope: 'row' }, formatInterval(time, interval)), el('td', {}, write(values[at])), el('td', {}, write(previous?.[at]))), // prettier-ignore
       ),
     );

@@ -16,7 +16,8 @@ export function el(tag, attributes = {}, ...children) {
 /** Sets an attribute, or removes it; leaves alone one that is so already. */
 export function setAttribute(element, name, value) {
   if (value === null || value === undefined || value === false) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? '' : String(value));
+  else if (element.getAttribute(name) !== String(value))
+    element.setAttribute(name, value === true ? '' : String(value));
 }
 
 /** Sets the text of an element; leaves it alone if it is so already. */

@@ -4,13 +4,13 @@ import { formatSpan } from './format.js';
 /** Why numbers are not whole, in words that need no other page. */
 const WORDS = {
   flow: 'nothing reached the counters: events of this time may be missing or still to come',
-  emergency: 'the broker was away: events came by the emergency path, later than they happened',
+  emergency: 'had no broker: its events came by the emergency path, later than they happened',
   outage: 'said that it was down',
 };
 
 export function gapWords({ reason, service }) {
   const words = WORDS[reason] ?? reason;
-  return reason === 'outage' ? `${service ?? 'a service'} ${words}` : words;
+  return reason === 'flow' ? words : `${service ?? 'a service'} ${words}`;
 }
 
 /** Gaps as a list, the latest first; `limit` of them, and how many more there are. */

@@ -22,12 +22,17 @@ const again = () => void refresh();
 const showRange = createRanges(find('ranges'), state.go);
 const showFilters = createFilters(find('filters'), state.get, state.go);
 const notify = createNotice(find('notice'), { again, signedIn, getState: state.get, go: state.go });
-const planLive = createLive(find('live'), { isOn: () => state.get().live, isWanted: () => !signedOut, toggle, refresh });
+const planLive = createLive(find('live'), {
+  isOn: () => state.get().live,
+  isWanted: () => !signedOut,
+  toggle,
+  refresh,
+});
 
 const totals = createTotals();
 const time = createTime((words) => setText(find('summary'), words));
 const breakdownsOf = createBreakdowns();
-const last = [createOutcomes(), createUniques(), createHealth()];
+const last = [createUniques(), createOutcomes(), createHealth()];
 let dimensions = [];
 let signedOut = false;
 
@@ -61,7 +66,8 @@ async function show(now) {
   place(panels);
   const view = { api, state: now, descriptions, measures, chosen, go: state.go };
   const errors = await Promise.all(panels.map((panel) => panel.refresh(view)));
-  return errors.find((error) => error !== undefined);
+  // What one account may not see elsewhere is said there.
+  return errors.find((error) => error && error.kind !== 'forbidden') ?? errors[panels.indexOf(time)];
 }
 
 /** Puts the panels onto the page in their order; those that stand there already are not moved. */

@@ -1,6 +1,7 @@
 import { el } from './dom.js';
+import { capitalize } from './format.js';
 import { authorization, signInWithKey, signInWithPassword, signOut } from './session.js';
-import { withFilters } from './state.js';
+import { withoutFilter } from './state.js';
 
 /**
  * Says in `element` what keeps the numbers away and what to do about it. `again` asks anew; `signedIn` is called after
@@ -13,6 +14,8 @@ export function createNotice(element, { again, signedIn, getState, go }) {
     element.replaceChildren(el('section', { class: 'notice', role: 'alert' }, el('h2', {}, title), ...content));
   };
   const retry = () => el('button', { type: 'button', on: { click: again } }, 'Try again');
+  const unfilter = () =>
+    el('button', { type: 'button', on: { click: () => go(withoutFilter(getState(), 'organization')) } }, 'Without the filter'); // prettier-ignore
   const stale = 'What is shown below is from before.';
 
   const KINDS = {
@@ -22,8 +25,7 @@ export function createNotice(element, { again, signedIn, getState, go }) {
       const text = refused ? 'That name and password, or that key, is not known here.' : 'Numbers are shown to those who have an account.'; // prettier-ignore
       box('Sign in', el('p', {}, text), signInForm(signedIn));
     },
-    forbidden: (error) =>
-      box('Not for this account', el('p', {}, error.message), el('p', {}, 'An account may be for one organization: show its numbers alone, or sign in as somebody else.'), organizationForm((name) => go(withFilters(getState(), { organization: name }))), signInForm(signedIn)), // prettier-ignore
+    forbidden: ({ message }) => box('Not for this account', el('p', {}, `${capitalize(message.replace(/\.$/, ''))}. Take the filter away, or sign in as somebody else.`), unfilter(), signInForm(signedIn)), // prettier-ignore
     unavailable: (error) => box('The numbers cannot be read', el('p', {}, `${error.message} Weir goes on counting meanwhile. ${stale}`), retry()), // prettier-ignore
     offline: () => box('The server does not answer', el('p', {}, `The network or Weir’s stats is away; this page tries again every 10 seconds while Live is on. ${stale}`), retry()), // prettier-ignore
     statistic: ({ message }) => box('There is nothing of that name', el('p', {}, message), el('button', { type: 'button', on: { click: () => go({ statistic: 'pulls', measure: 'pulls' }) } }, 'Show pulls')), // prettier-ignore
@@ -43,7 +45,12 @@ export function createNotice(element, { again, signedIn, getState, go }) {
 
 function signInForm(signedIn) {
   const name = el('input', { name: 'username', autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' });
-  const password = el('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true });
+  const password = el('input', {
+    name: 'password',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+  });
   const submit = (event) => {
     event.preventDefault();
     if (name.value === '') signInWithKey(password.value);
@@ -57,13 +64,4 @@ function signInForm(signedIn) {
     el('label', {}, 'Password or key', password),
     el('button', {}, 'Sign in'),
   );
-}
-
-function organizationForm(chosen) {
-  const name = el('input', { name: 'organization', required: true, autocapitalize: 'none', spellcheck: 'false' });
-  const submit = (event) => {
-    event.preventDefault();
-    chosen(name.value.trim());
-  };
-  return el('form', { class: 'form', on: { submit } }, el('label', {}, 'Organization', name), el('button', {}, 'Show'));
 }

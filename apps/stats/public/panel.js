@@ -1,8 +1,9 @@
 import { ApiError } from './api.js';
-import { el, setAttribute, setText } from './dom.js';
+import { el, setAttribute, setText, syncChildren } from './dom.js';
+import { marksOf } from './marks.js';
 
 /** What concerns the whole page, and is said once above it. */
-const OF_THE_PAGE = ['offline', 'unauthorized', 'forbidden', 'unavailable'];
+const OF_THE_PAGE = ['offline', 'unauthorized', 'unavailable'];
 
 let made = 0;
 
@@ -12,7 +13,8 @@ let made = 0;
  *
  * @param tools elements beside the heading
  * @param content elements that `draw` fills
- * @param plan (view) → the paths to ask, by name, or `{obstacle}`: why there is nothing to ask
+ * @param plan (view) → the paths to ask, by name, or `{obstacle}`: why there is nothing to ask; `optional` are paths that
+ *   this account may not ask, or that are not kept: their answers are undefined then
  * @param draw (answers, view) → undefined, or in words that there is nothing
  */
 export function createPanel({ title, className = '', tools = [], content, plan, draw }) {
@@ -20,14 +22,13 @@ export function createPanel({ title, className = '', tools = [], content, plan, 
   const heading = el('h2', { id }, title);
   const body = el('div', { class: 'body', hidden: true }, content);
   const message = el('p', { class: 'empty' }, 'Loading…');
-  const marks = el('p', { class: 'marks', hidden: true });
+  const marks = el('ul', { class: 'marks', 'aria-label': 'Marks', hidden: true });
   const element = el(
     'section',
-    { class: `panel ${className}`, 'aria-labelledby': id, 'aria-busy': true },
-    el('header', {}, heading, ...tools),
+    { class: `panel ${className}`, 'aria-labelledby': id, 'aria-busy': 'true' },
+    el('header', {}, heading, marks, ...tools),
     body,
     message,
-    marks,
   );
   let asked;
   let run = 0;
@@ -38,47 +39,54 @@ export function createPanel({ title, className = '', tools = [], content, plan, 
     if (text !== undefined) setText(message, text);
   };
 
-  /** @returns the error that concerns the whole page, or undefined */
+  /** @returns the error that there was, if it concerns more than this panel */
   async function refresh(view) {
     const mine = (run += 1);
-    const { obstacle, ...paths } = plan(view);
-    const question = JSON.stringify(paths);
-    setAttribute(element, 'aria-busy', obstacle === undefined && question !== asked);
+    const { obstacle, ...questions } = plan(view);
+    const question = JSON.stringify([obstacle, questions]);
+    setAttribute(element, 'aria-busy', String(question !== asked));
     try {
-      const named = obstacle === undefined ? Object.entries(paths) : [];
-      const answers = await Promise.all(named.map(([, path]) => view.api.ask(path)));
+      const answers = obstacle === undefined ? await askAll(view.api, questions) : {};
       if (mine !== run) return undefined; // something else has been asked meanwhile
-      const nothing = obstacle ?? draw(Object.fromEntries(named.map(([name], at) => [name, answers[at]])), view, body);
-      show(nothing);
-      showMarks(marks, obstacle === undefined ? answers : []);
+      show(obstacle ?? draw(answers, view, body));
+      showMarks(marks, Object.values(answers));
       asked = question;
-      setAttribute(element, 'aria-busy', false);
       return undefined;
     } catch (error) {
       if (mine !== run) return undefined;
-      setAttribute(element, 'aria-busy', false);
       if (!(error instanceof ApiError)) throw error;
-      if (question !== asked) show(OF_THE_PAGE.includes(error.kind) ? 'Not known at the moment.' : sentenceOf(error));
-      asked = OF_THE_PAGE.includes(error.kind) && question === asked ? asked : undefined;
-      return OF_THE_PAGE.includes(error.kind) ? error : undefined;
+      const ofThePage = OF_THE_PAGE.includes(error.kind);
+      if (question !== asked || !ofThePage) show(ofThePage ? 'Not known at the moment.' : sentenceOf(error));
+      return ofThePage || error.kind === 'forbidden' ? error : undefined;
+    } finally {
+      if (mine === run) setAttribute(element, 'aria-busy', 'false');
     }
   }
 
   return { element, heading, refresh };
 }
 
+async function askAll(api, { optional = {}, ...needed }) {
+  const answers = {};
+  const ask = async ([name, path]) => (answers[name] = await api.ask(path));
+  const askOptional = (each) =>
+    ask(each).catch((error) => {
+      if (error.kind !== 'forbidden' && error.kind !== 'question') throw error;
+    });
+  await Promise.all([...Object.entries(needed).map(ask), ...Object.entries(optional).map(askOptional)]);
+  return answers;
+}
+
 function sentenceOf({ message, errors }) {
   return [message, ...errors.map((each) => `${each.parameter ?? each.field}: ${each.message}`)].join(' ');
 }
 
-/** What must be known beside a number: each is said in words. */
-function showMarks(marks, answers) {
-  const some = (test) => answers.some((answer) => answer && test(answer));
-  const words = [
-    some(({ complete }) => complete === false) && 'Incomplete: there are gaps in this range.',
-    some(({ state }) => state === 'filling') && 'Still being filled from the history: the numbers will grow.',
-    some(({ failures }) => failures > 0) && 'Some events could not be counted; see Health of the flow.',
-  ].filter(Boolean);
-  marks.hidden = words.length === 0;
-  setText(marks, words.join(' '));
+function showMarks(list, answers) {
+  const shown = new Map(answers.flatMap((answer) => (answer ? marksOf(answer) : [])));
+  list.hidden = shown.size === 0;
+  syncChildren(list, [...shown], {
+    key: ([word]) => word,
+    create: ([word, title]) => el('li', { title }, word),
+    update: () => {},
+  });
 }

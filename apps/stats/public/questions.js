@@ -31,6 +31,13 @@ export function obstacleOf(description, what, by, filters) {
   const wanted = [...new Set([...by, ...filtered])];
   const kept = description.groups.some((group) => wanted.every((dimension) => group.includes(dimension)));
   if (wanted.length === 0 || kept) return undefined;
-  const [more, last] = [wanted.slice(0, -1), wanted.at(-1)].map((names) => [names].flat().map(formatDimension).join(', '));
+  const [more, last] = [wanted.slice(0, -1), wanted.at(-1)].map((names) =>
+    [names].flat().map(formatDimension).join(', '),
+  );
   return `${what} are not kept by ${more === '' ? last : `${more} and ${last} together`}.`;
+}
+
+/** That a total is zero, in words. */
+export function nothingOf({ label }, { filters }) {
+  return `There are no ${label.toLowerCase()} in this range${Object.keys(filters).length > 0 ? ' with these filters' : ''}.`;
 }

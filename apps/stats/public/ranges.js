@@ -7,7 +7,14 @@ export function createRanges(element, go) {
     el('button', { type: 'button', on: { click: () => go({ range, interval: undefined }) } }, label),
   );
   const [from, to] = ['From', 'To'].map((label) => el('input', { type: 'date', required: true, 'aria-label': label }));
-  const form = el('form', { class: 'custom', on: { submit } }, from, el('span', {}, 'to'), to, el('button', {}, 'Show'));
+  const form = el(
+    'form',
+    { class: 'custom', on: { submit } },
+    from,
+    el('span', {}, 'to'),
+    to,
+    el('button', {}, 'Show'),
+  );
   const custom = el('details', {}, el('summary', {}, 'Custom'), form);
   element.append(el('div', { class: 'segments', role: 'group', 'aria-label': 'Range' }, ...buttons), custom);
   custom.addEventListener('keydown', ({ key }) => {
@@ -26,7 +33,9 @@ export function createRanges(element, go) {
   to.addEventListener('input', () => to.setCustomValidity(''));
 
   return (state) => {
-    Object.keys(RANGES).forEach((range, at) => setAttribute(buttons[at], 'aria-pressed', String(range === state.range)));
+    Object.keys(RANGES).forEach((range, at) =>
+      setAttribute(buttons[at], 'aria-pressed', String(range === state.range)),
+    );
     const chosen = state.range === 'custom';
     custom.firstElementChild.textContent = chosen ? `${state.from} – ${state.to}` : 'Custom';
     custom.classList.toggle('chosen', chosen);

@@ -31,7 +31,9 @@ export function readState(search) {
     live: parameters.get('live') !== 'off',
     // Empty: those of which it is not known.
     filters: Object.fromEntries(
-      [...parameters].filter(([name]) => !OWN.includes(name)).map(([name, value]) => [name, value === '' ? null : value]),
+      [...parameters]
+        .filter(([name]) => !OWN.includes(name))
+        .map(([name, value]) => [name, value === '' ? null : value]),
     ),
   };
 }
@@ -115,8 +117,7 @@ export function boundsOf(state) {
 export function intervalsOf(state) {
   const days = lengthOf(state);
   return INTERVALS.filter(
-    (interval) =>
-      ({ hour: days <= 7, day: days >= 2 && days <= 400, week: days >= 28, month: days >= 89 })[interval],
+    (interval) => ({ hour: days <= 7, day: days >= 2 && days <= 400, week: days >= 28, month: days >= 89 })[interval],
   );
 }
 

@@ -2,7 +2,7 @@ import { createBars } from '../bars.js';
 import { el, setAttribute, setText } from '../dom.js';
 import { capitalize, formatDimension, formatName, formatShare, formatValue } from '../format.js';
 import { createPanel } from '../panel.js';
-import { obstacleOf, queryPath } from '../questions.js';
+import { nothingOf, obstacleOf, queryPath } from '../questions.js';
 import { rangeWords, withFilters } from '../state.js';
 
 const FEW = 8;
@@ -51,7 +51,7 @@ export function createBreakdown({ title, views }) {
   }
 
   function draw({ answer }, { state, chosen: measure, go }) {
-    if (answer.total === 0) return `There are no ${measure.label.toLowerCase()} in this range.`;
+    if (answer.total === 0) return nothingOf(measure, state);
     const { by } = views[chosen];
     const longest = Math.max(...answer.rows.map(({ value }) => value), 1);
     const rowOf = (row) => namedRow(row, { by, answer, longest, measure, state, go });
@@ -93,7 +93,7 @@ function joined(by, names) {
 }
 
 /** What has no row of its own, so that the numbers add up. */
-function restOf({ rest = 0, other, groups, rows, total }, longest, { unit }) {
+function restOf({ rest = 0, other = 0, groups, rows, total }, longest, { unit }) {
   const row = (key, name, value, title) => ({
     key,
     name,
@@ -103,12 +103,14 @@ function restOf({ rest = 0, other, groups, rows, total }, longest, { unit }) {
     muted: true,
   });
   return [
-    ...(rest > 0 ? [row('rest', `${formatValue(groups - rows.length)} others`, rest)] : []),
+    ...(rest > 0
+      ? [row('rest', groups - rows.length === 1 ? '1 other' : `${formatValue(groups - rows.length)} others`, rest)]
+      : []),
     ...(other > 0 ? [row('other', 'without a name of its own', other)] : []),
   ];
 }
 
-function noteOf({ other, by }) {
+function noteOf({ other = 0, by }) {
   if (other === 0) return '';
   const names = by.map(formatDimension).join(' and ');
   return `Without a name of its own: an hour or day tells only so many apart by ${names}; what came after those is one number.`;

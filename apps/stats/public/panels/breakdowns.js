@@ -8,6 +8,7 @@ const PANELS = [
   ['Clients', [['Client', ['client']], ['With version', ['client', 'clientVersion']]]],
   ['Architectures', [['Architecture', ['architecture']], ['Platform', ['platform']]]],
   ['Places', [['Country', ['country']], ['Network', ['network']]]],
+  ['Kinds', [['Kind', ['kind']], ['Rhythm', ['pattern']], ['Fusion', ['fusion']]]],
 ]; // prettier-ignore
 /** These have a place of their own, or stand beside another one above. */
 const ELSEWHERE = ['outcome', 'duration', ...PANELS.flatMap(([, views]) => views.flatMap(([, by]) => by))];

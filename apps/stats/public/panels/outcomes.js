@@ -12,6 +12,7 @@ export function createOutcomes() {
   const line = el('p', { class: 'headline' });
   const outcomes = createBars();
   const durations = createBars();
+  const heading = el('h3', { class: 'visually-hidden' }, 'How long they took');
   let job = 'builds';
   let view;
   const switches = JOBS.map((name) =>
@@ -20,7 +21,8 @@ export function createOutcomes() {
   const panel = createPanel({
     title: 'Builds and their outcomes',
     tools: [el('div', { class: 'segments small', role: 'group', 'aria-label': 'Outcomes of' }, ...switches)],
-    content: [line, outcomes.element, el('h3', {}, 'How long they took'), durations.element],
+    className: 'double',
+    content: [line, el('div', { class: 'beside' }, outcomes.element, el('div', {}, heading, durations.element))],
     plan,
     draw,
   });
@@ -44,7 +46,7 @@ export function createOutcomes() {
     return {
       finished: ask('finished', 'outcome', { compare: 'previous' }),
       spent: ask('durationMs', 'outcome'),
-      ...(kept ? { durations: ask('finished', 'duration') } : {}),
+      optional: kept ? { durations: ask('finished', 'duration') } : {},
     };
   }
 
@@ -74,14 +76,13 @@ export function createOutcomes() {
   function drawDurations(answer, state) {
     const rows = [...(answer?.rows ?? [])].sort((a, b) => lengthOf(a.duration) - lengthOf(b.duration));
     const longest = Math.max(...rows.map(({ value }) => value), 1);
-    durations.element.hidden = rows.length === 0;
-    durations.element.previousElementSibling.hidden = rows.length === 0;
+    durations.element.parentElement.hidden = rows.length === 0;
     durations.draw({
       caption: `How long ${job} took, ${rangeWords(state)}`,
-      columns: ['Time', 'Ended', 'Share'],
+      columns: ['How long it took', 'Ended', 'Share'],
       rows: rows.map(({ duration, value }) => ({
         key: String(duration),
-        name: formatName('duration', duration),
+        name: nameOf(duration),
         size: value / longest,
         cells: [formatValue(value), formatShare(value, answer.total)],
       })),
@@ -91,11 +92,17 @@ export function createOutcomes() {
   return panel;
 }
 
-const UNITS = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Where a class such as `10s-1m`, `<1s` or `>1h` begins, in milliseconds; what is not known comes last. */
+/** Where a class such as `10s-1m` or `1h-` begins, in milliseconds; what is not known comes last. */
 function lengthOf(duration) {
-  const [, sign, number, unit] = /^([<>]?)(\d+)\s*([a-z]+)/.exec(duration ?? '') ?? [];
-  if (number === undefined) return Infinity;
-  return sign === '<' ? -1 : Number(number) * (UNITS[unit] ?? 1);
+  const [, number, unit] = /^(\d+)(ms|[smhd])/.exec(duration ?? '') ?? [];
+  return number === undefined ? Infinity : Number(number) * UNITS[unit];
+}
+
+/** `10s-1m` → `10 s – 1 m`, `1h-` → `1 h and more`. */
+function nameOf(duration) {
+  const [from, to] = (duration ?? '').split('-').map((each) => each.replace(/^(\d+)(\D+)$/, '$1\u00a0$2'));
+  if (to === undefined) return formatName('duration', duration);
+  return to === '' ? `${from} and more` : `${from} – ${to}`;
 }

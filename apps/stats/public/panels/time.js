@@ -4,7 +4,7 @@ import { capitalize, formatChange, formatShare, formatValue } from '../format.js
 import { renderGaps } from '../gaps.js';
 import { sameMeasure } from '../measures.js';
 import { createPanel } from '../panel.js';
-import { obstacleOf, queryPath } from '../questions.js';
+import { nothingOf, obstacleOf, queryPath } from '../questions.js';
 import { intervalOf, intervalsOf, rangeWords } from '../state.js';
 
 const GAPS = 3;
@@ -42,12 +42,14 @@ export function createTime(say) {
     const anonymous = obstacleOf(description, label, ['organization'], state.filters) === undefined;
     return {
       series: queryPath(state, question),
-      ...(anonymous ? { organizations: queryPath(state, { statistic, measure, by: ['organization'], top: 8 }) } : {}),
+      optional: anonymous
+        ? { organizations: queryPath(state, { statistic, measure, by: ['organization'], top: 8 }) }
+        : {},
     };
   }
 
   function draw({ series, organizations }, { state, chosen }, body) {
-    if (series.total === 0 && series.complete) return `There are no ${chosen.label.toLowerCase()} in this range.`;
+    if (series.total === 0 && series.gaps.length === 0) return nothingOf(chosen, state);
     const words = wordsOf(series, organizations, chosen, state);
     setText(line, words);
     setAttribute(picture, 'aria-label', `Line chart. ${words} The numbers follow as a table.`);
@@ -77,7 +79,9 @@ function dataOf({ rows, gaps, from, to, interval }, { unit }, state) {
   return {
     times,
     values: rows.map(({ value }) => value),
-    previous: rows.some(({ previous }) => previous !== undefined) ? rows.map(({ previous }) => previous ?? null) : undefined,
+    previous: rows.some(({ previous }) => previous !== undefined)
+      ? rows.map(({ previous }) => previous ?? null)
+      : undefined,
     gaps,
     from: Date.parse(from),
     to: Date.parse(to),

@@ -1,5 +1,7 @@
+import { ApiError } from '../api.js';
 import { el, setAttribute, setText, syncChildren } from '../dom.js';
 import { formatChange, formatValue } from '../format.js';
+import { marksOf } from '../marks.js';
 import { sameMeasure } from '../measures.js';
 import { obstacleOf, queryPath } from '../questions.js';
 
@@ -19,7 +21,7 @@ export function createTotals() {
       create: createTile,
       update: (item, tile) => updateTile(item, { ...tile, pressed: sameMeasure(tile, chosen), go }),
     });
-    return tiles.find(({ error }) => error)?.error;
+    return tiles.find(({ error }) => error && error.kind !== 'forbidden')?.error;
   }
 
   return { element, refresh };
@@ -32,6 +34,7 @@ async function tileOf(api, state, { statistic, measure, label, summary, unit, de
   try {
     return { ...tile, answer: await api.ask(queryPath(state, { statistic, measure, compare: 'previous' })) };
   } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
     return { ...tile, error };
   }
 }
@@ -43,26 +46,34 @@ function createTile() {
     el('span', { class: 'tile-label' }),
     el('span', { class: 'tile-value' }),
     el('span', { class: 'tile-change' }),
+    el('span', { class: 'tile-mark' }),
   );
   return el('li', {}, button);
 }
 
 function updateTile(item, { statistic, measure, label, summary, unit, obstacle, answer, pressed, go }) {
   const button = item.firstElementChild;
-  const [name, value, change] = button.children;
+  const [name, value, change, mark] = button.children;
   button.onclick = () => go({ statistic, measure });
   setAttribute(button, 'aria-pressed', String(pressed));
   setAttribute(button, 'title', obstacle ?? summary);
   setText(name, label);
   setText(value, answer ? formatValue(answer.total, unit) : '–');
   setText(change, changeText(obstacle, answer));
+  setText(
+    mark,
+    answer
+      ? marksOf(answer)
+          .map(([word]) => word)
+          .join(', ')
+      : '',
+  );
 }
 
 function changeText(obstacle, answer) {
   if (obstacle !== undefined) return 'not with these filters';
   if (answer === undefined) return 'not known';
   const change = formatChange(answer.comparison?.change);
-  const incomplete = answer.complete === false ? ' · incomplete' : '';
-  if (change === undefined) return `${answer.total > 0 ? 'none before' : 'none'}${incomplete}`;
-  return change.arrow === '=' ? `as before${incomplete}` : `${change.arrow} ${change.text}${incomplete}`;
+  if (change === undefined) return answer.total > 0 ? 'none before' : 'none';
+  return change.arrow === '=' ? 'as before' : `${change.arrow} ${change.text}`;
 }

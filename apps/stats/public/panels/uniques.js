@@ -24,7 +24,9 @@ export function createUniques() {
     const filters = Object.entries(state.filters);
     if (lengthOf(state) > MAX_DAYS) return { obstacle: `Sources can be asked for at most ${MAX_DAYS} days.` };
     if (filters.length > 1 || filters.some(([name, value]) => !KEPT.includes(name) || value === null)) {
-      return { obstacle: 'Sources are counted for all, for one organization or for one repository; not with these filters.' };
+      return {
+        obstacle: 'Sources are counted for all, for one organization or for one repository; not with these filters.',
+      };
     }
     return { answer: uniquesPath(state) };
   }
