@@ -5,6 +5,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler, t
 import type { Logger } from 'pino';
 import { mayRead, type Account } from './accounts';
 import { renderAnswer } from './answer';
+import { createPage } from './page';
 import { METRIC_OF_PATH, ParameterError, questionOf } from './question';
 import { createUniquesRoute } from './uniques';
 
@@ -25,6 +26,7 @@ export function createRoutes({ queries, uniques, accounts, log }: RoutesOptions)
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
+  app.use(createPage());
 
   for (const version of ['v1alpha2', 'v1alpha3'] as const) {
     app.use(`/${version}/metrics`, accountNeeded(accounts));

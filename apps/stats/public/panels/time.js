@@ -122,6 +122,7 @@ function drawChoice(select, measures, chosen) {
 
 function drawIntervals(group, state, go) {
   const chosen = intervalOf(state);
+  group.hidden = intervalsOf(state).length < 2;
   syncChildren(group, intervalsOf(state), {
     key: (interval) => interval,
     create: () => el('button', { type: 'button' }),
