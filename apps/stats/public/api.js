@@ -1,6 +1,11 @@
 import { authorization } from './session.js';
 
 const TIMEOUT_MS = 20_000;
+/** Questions at once: the server answers so many and no more, and others look at it as well. */
+const AT_ONCE = 4;
+/** How often a question is asked again that had no room, and after how long at least. */
+const TRIES = 3;
+const BUSY_MS = 1000;
 /** How many answers are kept to be asked for again by their ETag. */
 const KEPT = 200;
 
@@ -23,10 +28,11 @@ const KINDS = { 400: 'question', 401: 'unauthorized', 403: 'forbidden', 429: 'un
 export function createApi() {
   const answers = new Map();
   const asking = new Map();
+  const turns = createTurns(AT_ONCE);
 
   async function fetchAnswer(path) {
     const known = answers.get(path);
-    const response = await send(path, known?.etag);
+    const response = await turns(() => sendPatiently(path, known?.etag));
     if (response.status === 304 && known) return known.body;
     if (!response.ok) throw await errorOf(response);
     const body = await response.json().catch(() => {
@@ -52,6 +58,31 @@ export function createApi() {
       asking.clear();
     },
   };
+}
+
+/** At most so many at once, in the order in which they came. */
+function createTurns(most) {
+  const waiting = [];
+  let running = 0;
+  return async (work) => {
+    if (running < most) running += 1;
+    else await new Promise((resolve) => waiting.push(resolve)); // takes over the turn of one that is done
+    try {
+      return await work();
+    } finally {
+      if (waiting.length > 0) waiting.shift()();
+      else running -= 1;
+    }
+  };
+}
+
+async function sendPatiently(path, etag) {
+  for (let tries = 1; ; tries += 1) {
+    const response = await send(path, etag);
+    const isBusy = response.status === 503 && response.headers.get('retry-after') === '1';
+    if (!isBusy || tries === TRIES) return response;
+    await new Promise((resolve) => setTimeout(resolve, BUSY_MS * (1 + Math.random())));
+  }
 }
 
 async function send(path, etag) {

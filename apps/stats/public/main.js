@@ -12,12 +12,19 @@ import { createTime } from './panels/time.js';
 import { createTotals } from './panels/totals.js';
 import { createUniques } from './panels/uniques.js';
 import { createRanges } from './ranges.js';
+import { authorization, signOut } from './session.js';
 import { createState } from './state.js';
 
 const find = (id) => document.getElementById(id);
 const api = createApi();
 const state = createState(() => void refresh());
-const again = () => void refresh();
+const again = () =>
+  find('sign-out').addEventListener('click', () => {
+    signOut();
+    location.reload();
+  });
+
+void refresh();
 
 const showRange = createRanges(find('ranges'), state.go);
 const showFilters = createFilters(find('filters'), state.get, state.go);
@@ -48,6 +55,8 @@ async function refresh() {
   });
   if (now !== state.get()) return; // the next one is under way
   signedOut = error?.kind === 'unauthorized';
+  find('panels').hidden = signedOut;
+  find('sign-out').hidden = authorization() === null;
   notify(error);
   if (error === undefined) setText(find('updated'), `As of ${formatSecond(Date.now())} UTC.`);
 }
@@ -83,11 +92,21 @@ function place(panels) {
 
 function signedIn() {
   api.forget();
+  find('sign-out').addEventListener('click', () => {
+    signOut();
+    location.reload();
+  });
+
   void refresh();
 }
 
 function toggle() {
   state.go({ live: !state.get().live });
 }
+
+find('sign-out').addEventListener('click', () => {
+  signOut();
+  location.reload();
+});
 
 void refresh();

@@ -170,7 +170,7 @@ test('shows the totals, tables and lists of a week exactly, without a complaint 
     .first();
   const hasFailed = ({ data }: WeirEvent) => data['outcome'] === 'failed';
   expect(await failed.textContent()).toBe(how(events, of('build.finished'), lastWeek, hasFailed));
-  await panel(page, 'Unique sources').getByText('different sources pulled in the last 7 days').waitFor();
+  await panel(page, 'Unique sources').getByText('different sources pulled on the days from').waitFor();
   expect(await page.locator('canvas').count()).toBe(2);
   expect(await page.getByRole('status').textContent()).toMatch(`Pulls: ${how(events, isPull, lastWeek)} in the last 7 days`); // prettier-ignore
   expect(complaints).toEqual([]);

@@ -1,6 +1,6 @@
 import { createChart, createDataTable } from '../chart.js';
 import { el, setAttribute, setText } from '../dom.js';
-import { formatValue } from '../format.js';
+import { formatDay, formatValue } from '../format.js';
 import { createPanel } from '../panel.js';
 import { uniquesPath } from '../questions.js';
 import { daysOf, lengthOf, rangeWords } from '../state.js';
@@ -33,13 +33,12 @@ export function createUniques() {
 
   function draw({ answer }, { state }, body) {
     const { sources, error, atMost, days } = answer;
+    const range = daysOf(state);
     if (!sources && days.every((each) => !each.sources)) return 'No pull in this range says where it came from.';
-    const number_ = formatValue(Math.round(sources ?? 0));
-    setText(number, `${atMost ? '≤ ' : ''}${number_}`);
-    setText(line, `different sources pulled in ${rangeWords(state)}, counted by day.`);
+    setText(number, `${atMost ? '≤ ' : ''}${formatValue(Math.round(sources ?? 0))}`);
+    setText(line, `different sources pulled on the days from ${formatDay(range.from)} to ${formatDay(range.to)}.`);
     setAttribute(picture, 'aria-label', `Bar chart: sources of each day. The numbers follow as a table.`);
     const times = days.map(({ day }) => Date.parse(day));
-    const range = daysOf(state);
     const data = {
       times,
       values: days.map((each) => (each.sources === null ? null : Math.round(each.sources))),
