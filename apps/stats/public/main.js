@@ -18,13 +18,7 @@ import { createState } from './state.js';
 const find = (id) => document.getElementById(id);
 const api = createApi();
 const state = createState(() => void refresh());
-const again = () =>
-  find('sign-out').addEventListener('click', () => {
-    signOut();
-    location.reload();
-  });
-
-void refresh();
+const again = () => void refresh();
 
 const showRange = createRanges(find('ranges'), state.go);
 const showFilters = createFilters(find('filters'), state.get, state.go);
@@ -92,11 +86,6 @@ function place(panels) {
 
 function signedIn() {
   api.forget();
-  find('sign-out').addEventListener('click', () => {
-    signOut();
-    location.reload();
-  });
-
   void refresh();
 }
 

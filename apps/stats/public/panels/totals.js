@@ -59,6 +59,7 @@ function updateTile(item, { statistic, measure, label, summary, unit, obstacle, 
   setAttribute(button, 'title', obstacle ?? summary);
   setText(name, label);
   setText(value, answer ? formatValue(answer.total, unit) : '–');
+  value.classList.toggle('long', value.textContent.length > 9);
   setText(change, changeText(obstacle, answer));
   setText(
     mark,
