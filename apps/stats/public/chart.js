@@ -77,7 +77,7 @@ function options(kind, width, current, tip) {
   return {
     width,
     height: HEIGHT[kind],
-    padding: [12, 20, 0, 0],
+    padding: [12, 28, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7, fill: color('accent') } },

@@ -25,13 +25,15 @@ let base: string;
 let browser: Browser;
 let events: WeirEvent[];
 const now = Date.now();
+/** `WEIR_SCREENSHOTS=1 npx jest apps/stats/src/page` makes the pictures of the docs anew, of a busier registry. */
+const picturing = process.env['WEIR_SCREENSHOTS'] === '1';
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
   server = await startRedis({ dir: directory.path });
   redis = new Redis(server.url);
   redis.on('error', () => {});
-  events = traffic({ now, days: 16, busy: 14 });
+  events = traffic({ now, days: 15, busy: picturing ? 120 : 8 });
   await write(events);
   stats = startApp('stats', {
     STATS_PORT: '0',
@@ -354,8 +356,7 @@ test('without a network, and without Redis, it says so, and keeps what it has sh
   await notice.waitFor({ state: 'detached' });
 });
 
-// `WEIR_SCREENSHOTS=1 npx jest apps/stats/src/page` makes the pictures of the docs anew.
-const pictures = process.env['WEIR_SCREENSHOTS'] === '1' ? [
+const pictures = picturing ? [
   ['stats-light', { colorScheme: 'light' }],
   ['stats-dark', { colorScheme: 'dark' }],
   ['stats-phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],

@@ -35,7 +35,7 @@ export function createHealth() {
 
   function draw({ gaps: { gaps: found }, ...health }, { state, descriptions }) {
     const times = found.length === 1 ? 'one gap' : `${found.length} gaps`;
-    setText(flow, found.length === 0 ? 'No gaps: what was published in this range has reached the counters.' : `There are ${times} in this range; numbers of these times are not whole:`); // prettier-ignore
+    setText(flow, found.length === 0 ? 'No gaps are known in this range.' : `There are ${times} in this range; numbers of these times are not whole:`); // prettier-ignore
     renderGaps(gaps, found, GAPS);
     drawStatistics(descriptions);
     drawServices(health, state);

@@ -39,18 +39,12 @@ export function createTime(say) {
     const obstacle = obstacleOf(description, label, [], state.filters);
     if (obstacle !== undefined) return { obstacle };
     const question = { statistic, measure, interval: intervalOf(state), compare: 'previous', fill: 'zero' };
-    const anonymous = obstacleOf(description, label, ['organization'], state.filters) === undefined;
-    return {
-      series: queryPath(state, question),
-      optional: anonymous
-        ? { organizations: queryPath(state, { statistic, measure, by: ['organization'], top: 8 }) }
-        : {},
-    };
+    return { series: queryPath(state, question) };
   }
 
-  function draw({ series, organizations }, { state, chosen }, body) {
+  function draw({ series }, { state, chosen }, body) {
     if (series.total === 0 && series.gaps.length === 0) return nothingOf(chosen, state);
-    const words = wordsOf(series, organizations, chosen, state);
+    const words = wordsOf(series, chosen, state);
     setText(line, words);
     setAttribute(picture, 'aria-label', `Line chart. ${words} The numbers follow as a table.`);
     say(words);
@@ -66,12 +60,11 @@ export function createTime(say) {
   return panel;
 }
 
-function wordsOf({ total, comparison }, organizations, { label, unit }, state) {
+function wordsOf({ total, comparison, anonymous }, { label, unit }, state) {
   const change = formatChange(comparison?.change);
   const compared = change ? `, ${change.words} against the same time before` : '';
-  const anonymous = organizations?.anonymous;
-  const share = anonymous === undefined ? '' : ` ${formatShare(anonymous, organizations.total)} of it anonymous.`;
-  return `${label}: ${formatValue(total, unit)} in ${rangeWords(state)}${compared}.${total > 0 ? share : ''}`;
+  const share = anonymous === undefined || total === 0 ? '' : ` ${formatShare(anonymous, total)} of it anonymous.`;
+  return `${label}: ${formatValue(total, unit)} in ${rangeWords(state)}${compared}.${share}`;
 }
 
 function dataOf({ rows, gaps, from, to, interval }, { unit }, state) {
