@@ -53,10 +53,15 @@ function signInForm(signedIn) {
   });
   const submit = (event) => {
     event.preventDefault();
-    if (name.value === '') signInWithKey(password.value);
+    const isKey = name.value === '';
+    const isOdd = isKey && !/^[\x21-\x7e]+$/.test(password.value);
+    password.setCustomValidity(isOdd ? 'A key has neither spaces nor letters outside ASCII.' : '');
+    if (!password.reportValidity()) return;
+    if (isKey) signInWithKey(password.value);
     else signInWithPassword(name.value, password.value);
     signedIn();
   };
+  password.addEventListener('input', () => password.setCustomValidity(''));
   return el(
     'form',
     { class: 'form', on: { submit } },
