@@ -1,5 +1,5 @@
 import { ApiError, createApi } from './api.js';
-import { setText } from './dom.js';
+import { setAttribute, setText } from './dom.js';
 import { createFilters } from './filters.js';
 import { formatSecond } from './format.js';
 import { createLive } from './live.js';
@@ -35,6 +35,7 @@ const time = createTime((words) => setText(find('summary'), words));
 const breakdownsOf = createBreakdowns();
 const last = [createUniques(), createOutcomes(), createHealth()];
 let dimensions = [];
+let shown;
 let signedOut = false;
 
 /** Asks for everything that is on the page, and shows it. What has not changed is not touched. */
@@ -43,11 +44,14 @@ async function refresh() {
   showRange(now);
   showFilters(now, dimensions);
   planLive();
+  setAttribute(find('content'), 'aria-busy', String(now !== shown));
   const error = await show(now).catch((failure) => {
     if (failure instanceof ApiError) return failure;
     throw failure;
   });
   if (now !== state.get()) return; // the next one is under way
+  shown = now;
+  setAttribute(find('content'), 'aria-busy', 'false');
   signedOut = error?.kind === 'unauthorized';
   find('panels').hidden = signedOut;
   find('sign-out').hidden = authorization() === null;

@@ -10,12 +10,14 @@ export function createTotals() {
   const list = el('ul', { class: 'tiles' });
   const element = el('section', { class: 'totals', 'aria-label': 'Totals' }, list);
   let run = 0;
+  let before = new Map();
 
   async function refresh({ api, state, measures, chosen, go }) {
     const mine = (run += 1);
     const shown = measures.filter((each) => each.first);
-    const tiles = await Promise.all(shown.map((each) => tileOf(api, state, each)));
+    const tiles = await Promise.all(shown.map((each) => tileOf(api, state, each, before)));
     if (mine !== run) return undefined;
+    before = new Map(tiles.map(({ path, answer }) => [path, answer]));
     syncChildren(list, tiles, {
       key: ({ statistic, measure }) => `${statistic}.${measure}`,
       create: createTile,
@@ -27,15 +29,17 @@ export function createTotals() {
   return { element, refresh };
 }
 
-async function tileOf(api, state, { statistic, measure, label, summary, unit, description }) {
+/** @param before answers of the last time, by their paths: they stay when there are no newer ones */
+async function tileOf(api, state, { statistic, measure, label, summary, unit, description }, before) {
   const tile = { statistic, measure, label, summary, unit };
   const obstacle = obstacleOf(description, label, [], state.filters);
   if (obstacle !== undefined) return { ...tile, obstacle };
+  const path = queryPath(state, { statistic, measure, compare: 'previous' });
   try {
-    return { ...tile, answer: await api.ask(queryPath(state, { statistic, measure, compare: 'previous' })) };
+    return { ...tile, path, answer: await api.ask(path) };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return { ...tile, error };
+    return { ...tile, path, answer: before.get(path), error };
   }
 }
 
