@@ -1,5 +1,6 @@
-import type { Cubes, Row } from '@weir/usage';
+import { QuestionError, type Answer, type Cubes, type Row } from '@weir/usage';
 import type { FeedQuestion } from './feed-question';
+import { keptSince } from './kept';
 import type { Model } from './models';
 
 export interface Feed {
@@ -78,14 +79,42 @@ interface Window {
  */
 function windowOf({ interval, seconds, statistic }: Model, { start, stop }: FeedQuestion, now: number): Window {
   const { hour, day } = statistic.keepDays;
-  const kept = Math.floor(now / 86_400 - (interval === 'hour' ? hour : day)) * 86_400;
+  const kept = keptSince(interval === 'hour' ? hour : day, now * 1000) / 1000;
   const from = Math.max(Math.ceil(start / seconds) - 1, Math.ceil(kept / seconds));
   const to = Math.min(Math.floor(stop / seconds), Math.floor(now / seconds) + 1);
   return { from: from * seconds * 1000, to: to * seconds * 1000 };
 }
 
-async function* rowsOf(cubes: Cubes, { statistic, measure, by, interval }: Model, window: Window): AsyncGenerator<Row> {
-  if (!(window.from < window.to)) return;
-  const question = { statistic: statistic.name, measure, by, interval, filters: {}, fill: false, ...window };
-  for await (const page of (await cubes.ask(question)).rows) yield* page;
+/**
+ * The rows of these intervals; those of one interval come together, from the largest on. What is too much to be followed
+ * over time in one answer is asked for in halves, and in the end interval by interval, which is never too much.
+ */
+async function* rowsOf(cubes: Cubes, model: Model, { from, to }: Window): AsyncGenerator<Row> {
+  if (!(from < to)) return;
+  const { statistic, measure, by, interval, seconds } = model;
+  const intervals = (to - from) / (seconds * 1000);
+  const question = { statistic: statistic.name, measure, by, filters: {}, fill: false, from, to };
+  if (intervals === 1) {
+    for await (const page of (await cubes.ask(question)).rows) {
+      for (const row of page) if (row.value !== 0) yield { ...row, time: from };
+    }
+    return;
+  }
+  const answer = await unlessTooMuch(cubes.ask({ ...question, interval }));
+  if (answer !== undefined) {
+    for await (const page of answer.rows) yield* page;
+    return;
+  }
+  const middle = from + Math.floor(intervals / 2) * seconds * 1000;
+  yield* rowsOf(cubes, model, { from, to: middle });
+  yield* rowsOf(cubes, model, { from: middle, to });
+}
+
+async function unlessTooMuch(answer: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof QuestionError) return undefined;
+    throw error;
+  }
 }

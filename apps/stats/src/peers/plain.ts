@@ -1,3 +1,4 @@
+import { QuestionError } from '@weir/usage';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 
@@ -32,7 +33,7 @@ export const onlyRead: RequestHandler = (_, response) =>
 export function failed(log: Logger): ErrorRequestHandler {
   // Express tells an error handler by its four parameters.
   return (error: Error & { status?: number }, request, response, _next) => {
-    if (error instanceof ParameterError) {
+    if (error instanceof ParameterError || error instanceof QuestionError) {
       say(response, 400, error.message);
     } else if (error.status !== undefined && error.status >= 400 && error.status < 500) {
       say(response, error.status, 'the request cannot be read');

@@ -1,4 +1,5 @@
 import type { Cubes, Description, Question, Row } from '@weir/usage';
+import { keptSince } from './kept';
 import type { Entity, Range } from './tracker-question';
 
 /** The statistic that the tracker's questions are asked of (seed 002). */
@@ -9,8 +10,9 @@ const MESSAGES = ['accesses', 'creates', 'updates', 'truncates', 'deletes', 'met
 const DATASETS = ['dataset', 'stream'] as const;
 /** How many datasets of a type are ranked, by what is read and by what is written; the peer takes a thousand. */
 const MAX_DATASETS = 10_000;
-/** An entity has a handful of actions; more are not looked at. */
-const MAX_LATEST = 1000;
+const ENTITY = ['namespace', 'entityType', 'entityName'] as const;
+/** Actions of which the peer tells how long ago they were. */
+const TIMED = ['read', 'write', 'unknown', 'truncate', 'update', 'metadata_change'];
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
 
 export interface TopDataset {
@@ -23,6 +25,8 @@ export interface TopDataset {
 export interface TopProgram {
   entityName: string;
   application: string;
+  /** Where the accessor said it. */
+  programType?: string;
   value: number;
 }
 
@@ -70,11 +74,12 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
   } // prettier-ignore
 
   async function topPrograms(namespace: string, range: Range, limit: number, entity?: Entity): Promise<TopProgram[]> {
-    const question = { measure: 'accesses', by: ['application', 'program'], filters: { namespace, ...entity } };
+    const question = { measure: 'accesses', by: ['application', 'program', 'programType'], filters: { namespace, ...entity } };
     const programs: TopProgram[] = [];
     for await (const { values, value } of rowsOf({ ...(await windowOf(range)), ...question })) {
-      const [application, program] = values;
-      if (application && program) programs.push({ entityName: program, application, value });
+      const [application, program, programType] = values;
+      if (!application || !program) continue;
+      programs.push({ entityName: program, application, ...(programType ? { programType } : {}), value });
       if (programs.length === limit) break;
     }
     return programs;
@@ -92,14 +97,16 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
   }
 
   async function timeSince(namespace: string, entity: Entity): Promise<Record<string, number>> {
-    if ((await description()) === undefined) return {};
-    const group = ['namespace', 'entityType', 'entityName', 'action'];
-    const filters = { namespace, ...entity };
+    const limit = (await description())?.names;
+    if (limit === undefined) return {};
     const since: Record<string, number> = {};
-    for (const { values, time } of await cubes.latest({ statistic: STATISTIC, group, filters, limit: MAX_LATEST })) {
-      const action = values[3];
-      const seconds = Math.max(Math.floor(now() / 1000) - Math.floor(time / 1000), 0);
-      if (action) since[action] = seconds;
+    const rows = await cubes.latest({ statistic: STATISTIC, group: [...ENTITY, 'action'], filters: {}, limit });
+    for (const { values, time } of rows) {
+      const action = values.at(-1) ?? '';
+      const asked = [namespace, entity.entityType, entity.entityName];
+      // To the peer, names that differ in capitals only are one here; the latest comes first.
+      if (!asked.every((name, at) => isSameName(name, values[at])) || !TIMED.includes(action)) continue;
+      since[action] ??= Math.max(Math.floor(now() / 1000) - Math.floor(time / 1000), 0);
     }
     return since;
   }
@@ -126,7 +133,7 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
     const keepDays = (await description())?.keepDays.day;
     if (keepDays === undefined) return { from: 0, to: 0 };
     // Nothing is older than this, and little comes from the future: clients ask from 0 on, and in milliseconds.
-    return { from: Math.max(start * 1000, keptSince(keepDays)), to: Math.min((end + 1) * 1000, now() + DAY_MS) };
+    return { from: Math.max(start * 1000, keptSince(keepDays, now())), to: Math.min((end + 1) * 1000, now() + DAY_MS) };
   }
 
   /**
@@ -135,7 +142,7 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
    */
   async function bucketsOf(range: Range): Promise<Window & { interval: 'hour' | 'day' }> {
     const keepDays = (await description())?.keepDays ?? { hour: 0, day: 0 };
-    const hours = range.end - range.start <= 6 * 86_400 && range.start * 1000 >= keptSince(keepDays.hour);
+    const hours = range.end - range.start <= 6 * 86_400 && range.start * 1000 >= keptSince(keepDays.hour, now());
     const length = hours ? HOUR_MS : DAY_MS;
     const { from, to } = await windowOf(range);
     return {
@@ -143,11 +150,6 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
       from: Math.ceil(from / length) * length,
       to: Math.floor((to - 1) / length) * length + length,
     };
-  }
-
-  /** The first day that is still kept, Unix ms. */
-  function keptSince(keepDays: number): number {
-    return Math.floor(now() / DAY_MS - keepDays) * DAY_MS;
   }
 
   async function* rowsOf(question: Pick<Question, 'measure' | 'by' | 'filters' | 'from' | 'to' | 'interval' | 'top'>): AsyncGenerator<Row> {
@@ -162,4 +164,8 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
 interface Window {
   from: number;
   to: number;
+}
+
+function isSameName(one: string, other: string | null | undefined): boolean {
+  return one.toLowerCase() === other?.toLowerCase();
 }

@@ -10,7 +10,7 @@ export function trackerTime(text: string, now: number): number | undefined {
   if (!/^now([+-]\d+(ms|s|m|h|d))*$/.test(text)) return undefined;
   let time = now;
   for (const [, steps, unit] of text.matchAll(/([+-]\d+)(ms|s|m|h|d)/g)) time += Number(steps) * MS_OF[unit as Unit];
-  return safe(Math.trunc(time / 1000));
+  return safe(Math.floor(time / 1000));
 }
 
 const MS_OF = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -70,7 +70,10 @@ export function createTracker({ cubes, readerOf, log, now = Date.now }: TrackerO
 
   const router = Router();
   router.use(readerNeeded(readerOf));
-  router.use((_, response, next) => next(void response.set('cache-control', 'no-store')));
+  router.use((_, response, next) => {
+    response.set('cache-control', 'no-store');
+    next();
+  });
   router.use('/namespaces/:namespace/apps/_Tracker/services/TrackerService/methods/v1', service);
   router.use((_, response) => say(response, 404, 'There is nothing here.'));
   router.use(failed(log));
