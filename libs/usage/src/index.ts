@@ -22,4 +22,3 @@ export { createQueries } from './queries';
 export type { OrganizationCounts, UsageAnswer, UsageQueries, UsageQuery } from './queries';
 export { createUniques, HLL_ERROR } from './uniques';
 export type { UniqueSources, UniquesAnswer, UniquesQuery } from './uniques';
-export type { Answer, Cubes, Description, Interval, LatestQuestion, LatestRow, Question, Row } from './cube/question';
