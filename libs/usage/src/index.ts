@@ -22,3 +22,7 @@ export { createQueries } from './queries';
 export type { OrganizationCounts, UsageAnswer, UsageQueries, UsageQuery } from './queries';
 export { createUniques, HLL_ERROR } from './uniques';
 export type { UniqueSources, UniquesAnswer, UniquesQuery } from './uniques';
+export { createCubes } from './cube/cubes';
+export type { CubesOptions } from './cube/cubes';
+export { QuestionError } from './cube/question-error';
+export { parseTime, TIMES } from './cube/time-expression';
