@@ -74,7 +74,11 @@ export function createTrackerAnswers({ cubes, now }: { cubes: Cubes; now: () => 
   } // prettier-ignore
 
   async function topPrograms(namespace: string, range: Range, limit: number, entity?: Entity): Promise<TopProgram[]> {
-    const question = { measure: 'accesses', by: ['application', 'program', 'programType'], filters: { namespace, ...entity } };
+    const question = {
+      measure: 'accesses',
+      by: ['application', 'program', 'programType'],
+      filters: { namespace, ...entity },
+    };
     const programs: TopProgram[] = [];
     for await (const { values, value } of rowsOf({ ...(await windowOf(range)), ...question })) {
       const [application, program, programType] = values;
