@@ -1,7 +1,6 @@
 export { formatCounter, formatKey, isCalendarDay, METRICS, parseKey } from './keys';
 export type { Metric, UsageKey } from './keys';
 export type { DistinctSet, Increment, Members, Statistic } from './statistic';
-export type { Answer, Cubes, Description, Interval, LatestQuestion, LatestRow, Question, Row } from './cube/question';
 export { statistics } from './statistics';
 export { createCounter, DataLostError, HeldError } from './counter';
 export type { Counted, Counter, CounterOptions } from './counter';

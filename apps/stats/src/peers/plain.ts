@@ -1,29 +1,38 @@
 import { QuestionError } from '@weir/usage';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
+import { accountNeeded, readerIn } from '../access';
+import type { Account } from '../accounts';
+import { BusyError, type Turns } from '../v1/turns';
 
 /** What the two peers have in common: errors are plain text, and organizations are nothing that they know. */
-
-/** Who asks; with an organization, somebody who may be told the numbers of this one only. */
-export interface PeerReader {
-  organization?: string;
-}
-
-/** Whom an `Authorization` header names; undefined for nobody. */
-export type FindReader = (authorization: string | undefined) => PeerReader | undefined;
 
 /** A parameter is wrong; the message is the answer's, word for word the peer's where the peer has one. */
 export class ParameterError extends Error {}
 
 /** 401 for nobody, 403 for whoever may see the numbers of one organization: nothing here is one organization's. */
-export function readerNeeded(readerOf: FindReader): RequestHandler {
-  return ({ headers }, response, next) => {
-    const reader = readerOf(headers.authorization);
-    if (reader === undefined) {
-      say(response.set('www-authenticate', 'Basic realm="Wave Authentication"'), 401, 'Unauthorized');
-    } else if (reader.organization !== undefined) {
-      say(response, 403, 'This account may see the numbers of its organization only; /v1/query answers for them.');
-    } else next();
+export function readerNeeded(accounts: readonly Account[]): RequestHandler[] {
+  return [accountNeeded(accounts, unauthorized), wholeReaderNeeded];
+}
+
+const wholeReaderNeeded: RequestHandler = (_, response, next) => {
+  if (readerIn(response).organization === undefined) return next();
+  say(response, 403, 'This account may see the numbers of its organization only; /v1/query answers for them.');
+};
+
+function unauthorized(response: Response): void {
+  say(response.set('www-authenticate', 'Basic realm="Wave Authentication"'), 401, 'Unauthorized');
+}
+
+/** Answers when it is its turn: no more questions at once than Redis can be asked. */
+export function inTurn(turns: Turns, answer: (request: Request, response: Response) => Promise<void>): RequestHandler {
+  return async (request, response) => {
+    const done = turns.take();
+    try {
+      await answer(request, response);
+    } finally {
+      done();
+    }
   };
 }
 
@@ -35,6 +44,8 @@ export function failed(log: Logger): ErrorRequestHandler {
   return (error: Error & { status?: number }, request, response, _next) => {
     if (error instanceof ParameterError || error instanceof QuestionError) {
       say(response, 400, error.message);
+    } else if (error instanceof BusyError) {
+      say(response.set('retry-after', '1'), 503, 'as many questions as can be at once are being answered; ask again');
     } else if (error.status !== undefined && error.status >= 400 && error.status < 500) {
       say(response, error.status, 'the request cannot be read');
     } else {

@@ -1,15 +1,15 @@
 import { until } from '@weir/testing';
 import type { Description } from '@weir/usage';
-import { authorization, givePeers, scoped, type PeersBench, type Seen } from './peers.test-support';
-import { createStatscache } from './statscache';
+import { authorization, giveApi, scoped, type TestApi } from '../api.test-support';
+import { serve, type Seen } from './peers.test-support';
 
 const NOW = new Date('2026-11-20T10:30:00Z');
 const seconds = (time: string) => Date.parse(time) / 1000;
 
-let bench: PeersBench;
+let api: TestApi;
 let base: string;
 
-givePeers(NOW, (given) => (bench = given));
+giveApi((given) => (api = given));
 
 const VOLUME: Description = {
   name: 'volume',
@@ -31,13 +31,12 @@ const seen = (time: string, category?: string, events = 1, name?: string): Seen 
   dimensions: { category, name },
 });
 
-async function statscacheOf(events: readonly Seen[], description = VOLUME): Promise<void> {
-  const cubes = await bench.cubesOf(description, events);
-  base = await bench.serve('/api', (given) => createStatscache({ cubes, now: () => NOW.getTime(), ...given }));
+async function statscacheOf(events: readonly Seen[]): Promise<void> {
+  base = await serve(api, VOLUME, events, NOW);
 }
 
 const request = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
-  fetch(`${base}${path}`, { method, headers: { authorization, accept: '*/*', ...headers } });
+  fetch(`${base}/api${path}`, { method, headers: { authorization, accept: '*/*', ...headers } });
 
 async function rowsAt(path: string): Promise<Record<string, unknown>[]> {
   const response = await request(path);
@@ -344,16 +343,16 @@ test('who has no account learns nothing, who has one organization is told where 
   for (const path of ['/', '/volume-1d', '/nothing', '/volume-1d/layout']) {
     const response = await request(path, { authorization: 'Basic YWRhOndyb25n' });
     expect([response.status, response.headers.get('www-authenticate'), await response.text()]).toEqual([401, expect.stringMatching(/^Basic realm=/), 'Unauthorized']); // prettier-ignore
-    expect(await said(path, { authorization: scoped })).toEqual([403, expect.stringMatching(/v1\/query/)]);
+    expect(await said(path, { authorization: scoped.key })).toEqual([403, expect.stringMatching(/v1\/query/)]);
   }
 });
 
 test('while Redis is away the answer is 503, and comes back with Redis', async () => {
   await statscacheOf(daily(1));
-  await bench.server.stop();
-  await until(() => Promise.resolve(bench.redis.status !== 'ready'));
+  await api.server.stop();
+  await until(async () => (await api.reading.ready()) !== true);
   expect(await said('/volume-1d')).toEqual([503, expect.stringMatching(/try again later/)]);
-  await bench.server.start();
-  await until(() => Promise.resolve(bench.redis.status === 'ready'));
+  await api.server.start();
+  await until(async () => (await api.reading.ready()) === true);
   expect(await rowsAt('/volume-1d')).toHaveLength(1);
 });

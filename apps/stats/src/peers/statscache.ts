@@ -2,15 +2,18 @@ import type { Cubes, Row } from '@weir/usage';
 import { stringify } from 'csv-stringify/sync';
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
+import type { Account } from '../accounts';
+import type { Turns } from '../v1/turns';
 import { readFeed } from './feed';
 import { callbackOf, feedQuestionOf, type FeedQuestion } from './feed-question';
 import { bestMatch, type MediaType } from './media-type';
 import { modelsOf, type Model } from './models';
-import { failed, onlyRead, ParameterError, parametersOf, readerNeeded, say, type FindReader } from './plain';
+import { failed, inTurn, onlyRead, ParameterError, parametersOf, readerNeeded, say } from './plain';
 
 export interface StatscacheOptions {
   cubes: Cubes;
-  readerOf: FindReader;
+  accounts: readonly Account[];
+  turns: Turns;
   log: Logger;
   /** Unix time in milliseconds. */
   now?: () => number;
@@ -20,56 +23,53 @@ export interface StatscacheOptions {
  * statscache's API, mounted under `/api`, for clients that exist already: `/` lists what there is, `/<ident>` has its
  * rows, `/<ident>/layout` says what they are (reference usage-metrics 3.4; what differs and why, docs/peers.md).
  */
-export function createStatscache({ cubes, readerOf, log, now = Date.now }: StatscacheOptions): Router {
+export function createStatscache({ cubes, accounts, turns, log, now = Date.now }: StatscacheOptions): Router {
   const router = Router();
-  router.use(readerNeeded(readerOf));
-  router.use(noForeignScript);
-  router
-    .route('/')
-    .get(async (request, response) => {
-      const media = mediaOf(request, response);
-      if (media === undefined) return;
-      const idents = [...modelsOf(await cubes.statistics()).keys()];
-      if (media.endsWith('csv')) response.type(media).send(idents.join('\n'));
-      else sendJson(request, response, idents);
-    })
-    .all(onlyRead);
-  router
-    .route('/:ident')
-    .get(async (request, response) => {
-      const { ident } = request.params;
-      const model = modelsOf(await cubes.statistics()).get(ident);
-      if (model === undefined) {
-        response.status(404).json(`No such model for '${ident}'`);
-        return;
-      }
-      const media = mediaOf(request, response, ident);
-      if (media === undefined) return;
-      const seconds = now() / 1000;
-      const question = feedQuestionOf(parametersOf(request), seconds);
-      const { rows, pages } = await readFeed(cubes, model, question, seconds);
-      if (question.page > Math.max(pages, 1)) {
-        throw new ParameterError(`page must be at most ${Math.max(pages, 1)}: there are no more`);
-      }
-      response.set(linksOf(request, model, question, pages));
-      if (media.endsWith('csv')) response.type(media).send(csvOf(model, rows));
-      else sendJson(request, response, rows.map((row) => recordOf(model, row))); // prettier-ignore
-    })
-    .all(onlyRead);
-  router
-    .route('/:ident/layout')
-    .get(async (request, response) => {
-      const { ident } = request.params;
-      const media = mediaOf(request, response, ident, 'no CSV');
-      if (media === undefined) return;
-      const model = modelsOf(await cubes.statistics()).get(ident);
-      if (model === undefined) say(response, 404, `No such resource for ${ident}`);
-      else sendJson(request, response, layoutOf(model));
-    })
-    .all(onlyRead);
+  router.use(readerNeeded(accounts), noForeignScript);
+  router.route('/').get(inTurn(turns, index)).all(onlyRead);
+  router.route('/:ident').get(inTurn(turns, feed)).all(onlyRead);
+  router.route('/:ident/layout').get(inTurn(turns, layout)).all(onlyRead);
   router.use((_, response) => say(response, 404, 'No such resource'));
   router.use(failed(log));
   return router;
+
+  async function index(request: Request, response: Response): Promise<void> {
+    const media = mediaOf(request, response);
+    if (media === undefined) return;
+    const idents = [...modelsOf(await cubes.statistics()).keys()];
+    if (media.endsWith('csv')) response.type(media).send(idents.join('\n'));
+    else sendJson(request, response, idents);
+  }
+
+  async function feed(request: Request, response: Response): Promise<void> {
+    const ident = String(request.params['ident']);
+    const model = modelsOf(await cubes.statistics()).get(ident);
+    if (model === undefined) {
+      response.status(404).json(`No such model for '${ident}'`);
+      return;
+    }
+    const media = mediaOf(request, response, ident);
+    if (media === undefined) return;
+    const seconds = now() / 1000;
+    const question = feedQuestionOf(parametersOf(request), seconds);
+    const { rows, pages } = await readFeed(cubes, model, question, seconds);
+    if (question.page > Math.max(pages, 1)) {
+      throw new ParameterError(`page must be at most ${Math.max(pages, 1)}: there are no more`);
+    }
+    const records = rows.map((row) => recordOf(model, row));
+    response.set(linksOf(request, model, question, pages));
+    if (media.endsWith('csv')) response.type(media).send(csvOf(model, records));
+    else sendJson(request, response, records);
+  }
+
+  async function layout(request: Request, response: Response): Promise<void> {
+    const ident = String(request.params['ident']);
+    const media = mediaOf(request, response, ident, 'no CSV');
+    if (media === undefined) return;
+    const model = modelsOf(await cubes.statistics()).get(ident);
+    if (model === undefined) say(response, 404, `No such resource for ${ident}`);
+    else sendJson(request, response, layoutOf(model));
+  }
 }
 
 /** A script of another site would be run with the password that the browser remembers, and read what it answers. */
@@ -108,13 +108,10 @@ function recordOf({ by, column, seconds }: Model, { time = 0, values, value }: R
   return Object.fromEntries([...named, [column, value], ['timestamp', time / 1000 + seconds]]);
 }
 
-function csvOf(model: Model, rows: readonly Row[]): string {
-  const columns = ['timestamp', ...[...model.by, model.column].sort()];
-  const records = rows.map((row) => {
-    const record = recordOf(model, row);
-    return { ...record, timestamp: `${record['timestamp'] as number}.0` };
-  });
-  return stringify(records, { header: true, columns, eof: false });
+function csvOf({ by, column }: Model, records: readonly Record<string, unknown>[]): string {
+  const columns = ['timestamp', ...[...by, column].sort()];
+  const lines = records.map((record) => ({ ...record, timestamp: `${record['timestamp'] as number}.0` }));
+  return stringify(lines, { header: true, columns, eof: false });
 }
 
 function layoutOf({ statistic, measure, column, by, seconds }: Model): object {

@@ -1,15 +1,15 @@
 import { until } from '@weir/testing';
-import type { Cubes, Description } from '@weir/usage';
-import { authorization, givePeers, scoped, type PeersBench, type Seen } from './peers.test-support';
-import { createTracker } from './tracker';
+import type { Description } from '@weir/usage';
+import { authorization, giveApi, scoped, type TestApi } from '../api.test-support';
+import { serve, type Seen } from './peers.test-support';
 
 const NOW = new Date('2026-11-20T10:30:00.500Z');
 const seconds = (time: string) => Date.parse(time) / 1000;
 
-let bench: PeersBench;
+let api: TestApi;
 let base: string;
 
-givePeers(NOW, (given) => (bench = given));
+giveApi((given) => (api = given));
 
 const AUDIT: Description = {
   name: 'audit',
@@ -58,15 +58,13 @@ function did(action: string, name: string, time: string, { namespace = 'default'
   return Array<Seen>(times).fill({ time, measures: MEASURES[action] ?? {}, dimensions });
 } // prettier-ignore
 
-async function trackerOf(seen: readonly Seen[]): Promise<Cubes> {
-  const cubes = await bench.cubesOf(AUDIT, seen);
-  base = await bench.serve('/v3', (given) => createTracker({ cubes, now: () => NOW.getTime(), ...given }));
-  return cubes;
+async function trackerOf(seen: readonly Seen[], description = AUDIT): Promise<void> {
+  base = await serve(api, description, seen, NOW);
 }
 
 const METHODS = 'apps/_Tracker/services/TrackerService/methods/v1';
 const request = (path: string, init: RequestInit = { headers: { authorization } }, namespace = 'default') =>
-  fetch(`${base}/namespaces/${namespace}/${METHODS}/${path}`, init);
+  fetch(`${base}/v3/namespaces/${namespace}/${METHODS}/${path}`, init);
 
 async function answer(path: string, namespace?: string): Promise<unknown> {
   const response = await request(path, undefined, namespace);
@@ -168,7 +166,7 @@ describe('what cannot be meant is refused in the words of the peer, and in its o
   const PATH = 'Invalid request for top entities: path not recognized.';
   const ENTITY = 'entityName and entityType must be specified.';
 
-  beforeEach(async () => void (await trackerOf([])));
+  beforeEach(() => trackerOf([]));
 
   test.each<[string, string]>([
     ['top-entities/datasets?limit=0', LIMIT],
@@ -308,7 +306,10 @@ test('who has no account learns nothing, who has one organization is told where 
   for (const path of ['auditmetrics/top-entities/datasets', 'auditmetrics/time-since', 'auditlog/a/b', 'nothing']) {
     const response = await request(path, {});
     expect([response.status, response.headers.get('www-authenticate'), await response.text()]).toEqual([401, expect.stringMatching(/^Basic realm=/), 'Unauthorized']); // prettier-ignore
-    expect(await said(path, { headers: { authorization: scoped } })).toEqual([403, expect.stringMatching(/v1\/query/)]);
+    expect(await said(path, { headers: { authorization: scoped.key } })).toEqual([
+      403,
+      expect.stringMatching(/v1\/query/),
+    ]);
   }
 });
 
@@ -322,8 +323,7 @@ test('what is not there is 404, what is not read 405, what cannot be read 400', 
 });
 
 test('where nothing has been counted at all, answers are empty', async () => {
-  const cubes = await bench.cubesOf({ ...AUDIT, name: 'other' }, []);
-  base = await bench.serve('/v3', (given) => createTracker({ cubes, now: () => NOW.getTime(), ...given }));
+  await trackerOf([], { ...AUDIT, name: 'other' });
   expect(await answer('auditmetrics/top-entities/datasets')).toEqual([]);
   expect(await answer('auditmetrics/audit-histogram')).toEqual({ results: [], bucketInterval: 'DAY' });
   expect(await answer('auditmetrics/time-since?entityType=a&entityName=b')).toEqual({});
@@ -331,10 +331,10 @@ test('where nothing has been counted at all, answers are empty', async () => {
 
 test('while Redis is away the answer is 503, and comes back with Redis', async () => {
   await trackerOf(did('read', 'a', TODAY));
-  await bench.server.stop();
-  await until(() => Promise.resolve(bench.redis.status !== 'ready'));
+  await api.server.stop();
+  await until(async () => (await api.reading.ready()) !== true);
   expect(await said('auditmetrics/top-entities/datasets')).toEqual([503, expect.stringMatching(/try again later/)]);
-  await bench.server.start();
-  await until(() => Promise.resolve(bench.redis.status === 'ready'));
+  await api.server.start();
+  await until(async () => (await api.reading.ready()) === true);
   expect(await answer('auditmetrics/top-entities/datasets')).toHaveLength(1);
 });
