@@ -1,4 +1,6 @@
-import type { Description, Interval } from '@weir/usage';
+import type { Description, Question } from '@weir/usage';
+
+type Interval = NonNullable<Question['interval']>;
 
 /** Numbers that statscache would have kept in one table: one measure, by one group of dimensions, at one resolution. */
 export interface Model {
