@@ -1,5 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { bucketKey, createCubes, descriptionsKey, formatMember, latestKey, type Description } from '@weir/usage';
+import type { WeirEvent } from '@weir/events';
+import {
+  bucketKey,
+  createCounter,
+  createCubes,
+  descriptionsKey,
+  formatMember,
+  KEEP_DAYS,
+  latestKey,
+  type Cube,
+  type Description,
+} from '@weir/usage';
 import type { Redis } from 'ioredis';
 import type { TestApi } from '../api.test-support';
 
@@ -10,17 +21,33 @@ export interface Seen {
   dimensions: Readonly<Record<string, string | undefined>>;
 }
 
-/** Serves what there is of one statistic after exactly these events. Resolves with the address. */
+/** Serves what statistics have counted of exactly these events. Resolves with the address. */
+export async function serveEvents(api: TestApi, cubes: readonly Cube[], events: readonly WeirEvent[], now: Date): Promise<string> {
+  const prefix = `${randomUUID()}:`;
+  await createCounter({ redis: api.writing, statistics: cubes, prefix, dedupeSeconds: 1000 }).count(events);
+  for (const cube of cubes) {
+    const { increments: _, latest = [], keepDays = KEEP_DAYS, names = 5000, historyDays: __, ...described } = cube;
+    const description: Description = { ...described, latest, keepDays, names, state: 'live', failures: 0 };
+    await api.writing.hset(descriptionsKey(prefix), cube.name, JSON.stringify(description));
+  }
+  return served(api, prefix, now);
+} // prettier-ignore
+
+/** Serves what there is of one statistic, whenever that was. Resolves with the address. */
 export async function serve(api: TestApi, description: Description, seen: readonly Seen[], now: Date): Promise<string> {
   const prefix = `${randomUUID()}:`;
   await write(api.writing, prefix, description, seen);
+  return served(api, prefix, now);
+}
+
+function served(api: TestApi, prefix: string, now: Date): Promise<string> {
   const cubes = createCubes({ redis: api.reading.redis, prefix, now: () => now });
   return api.serve({ prefix, v1: { cubes, now: () => now.getTime() } });
 }
 
 /**
- * Writes what the redis-worker writes of these events: it stands in for the counting script, which tests of its own hold
- * to the same layout.
+ * Writes what the redis-worker would have written. It stands in for the counting script, which tests of its own hold to
+ * the same layout, where a test needs days that the clock of Redis has left behind.
  */
 async function write(redis: Redis, prefix: string, description: Description, seen: readonly Seen[]): Promise<void> {
   const { name: statistic, groups, latest } = description;

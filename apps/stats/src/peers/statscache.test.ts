@@ -1,7 +1,8 @@
+import { createEvent } from '@weir/events';
 import { until } from '@weir/testing';
-import type { Description } from '@weir/usage';
+import { isCube, statistics, type Description } from '@weir/usage';
 import { authorization, giveApi, scoped, type TestApi } from '../api.test-support';
-import { serve, type Seen } from './peers.test-support';
+import { serve, serveEvents, type Seen } from './peers.test-support';
 
 const NOW = new Date('2026-11-20T10:30:00Z');
 const seconds = (time: string) => Date.parse(time) / 1000;
@@ -151,6 +152,26 @@ describe('a feed', () => {
     expect(await rowsAt('/volume-1d')).toEqual([]);
   });
 });
+
+test('of what the redis-worker counts by itself there is every measure, by each of its groups', async () => {
+  const midnightToday = Math.floor(Date.now() / 86_400_000) * 86_400;
+  const time = new Date((midnightToday - 3600) * 1000);
+  const events = [
+    createEvent('io.weir.pull', { repository: 'a', bytes: 5, user: { organization: 'acme.org' } }, { source: 'test', time }),
+    createEvent('io.weir.build', { repository: 'a' }, { source: 'test', time }),
+  ];
+  base = await serveEvents(api, statistics.filter(isCube), events, new Date());
+  const timestamp = midnightToday;
+  expect(await rowsAt('/volume-by-category-1d')).toEqual([
+    { timestamp, volume: 1, category: 'build' },
+    { timestamp, volume: 1, category: 'pull' },
+  ]);
+  expect(await rowsAt('/pulls-by-organization-1h')).toEqual([{ timestamp, pulls: 1, organization: 'acme.org' }]);
+  expect(await rowsAt('/pulls-bytes-1d')).toEqual([{ timestamp, bytes: 5 }]);
+  const idents = (await rowsAt('/')) as unknown as string[];
+  expect(new Set(idents).size).toBe(idents.length);
+  for (const ident of idents) expect((await request(`/${ident}`)).status).toBe(200);
+}, 120_000); // prettier-ignore
 
 describe('pages', () => {
   interface Page {

@@ -1,47 +1,21 @@
+import { createEvent, type WeirEvent } from '@weir/events';
 import { until } from '@weir/testing';
-import type { Description } from '@weir/usage';
+import { isCube, statistics, type Cube } from '@weir/usage';
 import { authorization, giveApi, scoped, type TestApi } from '../api.test-support';
-import { serve, type Seen } from './peers.test-support';
+import { serveEvents } from './peers.test-support';
 
-const NOW = new Date('2026-11-20T10:30:00.500Z');
+const DAY_MS = 86_400_000;
+/** So many days before yesterday: buckets are kept by the clock of Redis, which is the one of everybody else. */
+const dayBefore = (days: number) => new Date(Date.now() - (days + 1) * DAY_MS).toISOString().slice(0, 10);
+const today = dayBefore(0);
+const NOW = new Date(`${today}T10:30:00.500Z`);
+const [EARLY, LAST_WEEK, TODAY] = [`${dayBefore(354)}T05:00:00Z`, `${dayBefore(8)}T05:00:00Z`, `${today}T09:10:00Z`] as const; // prettier-ignore
 const seconds = (time: string) => Date.parse(time) / 1000;
 
 let api: TestApi;
 let base: string;
 
 giveApi((given) => (api = given));
-
-const AUDIT: Description = {
-  name: 'audit',
-  summary: 'What was done to entities.',
-  description: 'What was done to entities.',
-  measures: Object.fromEntries(
-    ['accesses', 'reads', 'writes', 'unknowns', 'creates', 'updates', 'truncates', 'deletes', 'metadataChanges'].map((measure) => [measure, { summary: measure }]),
-  ),
-  dimensions: { namespace: 'namespace', entityType: 'type', entityName: 'name', application: 'app', program: 'program', programType: 'type', action: 'action' },
-  groups: [
-    ['namespace'],
-    ['namespace', 'entityType', 'entityName'],
-    ['namespace', 'application', 'program', 'programType'],
-    ['namespace', 'entityType', 'entityName', 'application', 'program', 'programType'],
-  ],
-  latest: [['namespace', 'entityType', 'entityName', 'action']],
-  keepDays: { hour: 15, day: 800 },
-  names: 1000,
-  state: 'live',
-  failures: 0,
-}; // prettier-ignore
-
-const MEASURES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  read: { accesses: 1, reads: 1 },
-  write: { accesses: 1, writes: 1 },
-  unknown: { accesses: 1, unknowns: 1 },
-  create: { creates: 1 },
-  update: { updates: 1 },
-  truncate: { truncates: 1 },
-  delete: { deletes: 1 },
-  metadata_change: { metadataChanges: 1 },
-};
 
 interface Done {
   namespace?: string;
@@ -53,14 +27,17 @@ interface Done {
 }
 
 /** What somebody did to an entity, so many times. */
-function did(action: string, name: string, time: string, { namespace = 'default', type = 'dataset', times = 1, ...accessor }: Done = {}): Seen[] {
-  const dimensions = { namespace, entityType: type, entityName: name, ...accessor, action };
-  return Array<Seen>(times).fill({ time, measures: MEASURES[action] ?? {}, dimensions });
+function did(action: string, entityName: string, time: string, { namespace = 'default', type = 'dataset', times = 1, ...accessor }: Done = {}): WeirEvent[] {
+  const data = { namespace, entityType: type, entityName, action, accessor };
+  return Array.from({ length: times }, () => createEvent('io.weir.audit', data, { source: 'test', time: new Date(time) }));
 } // prettier-ignore
 
-async function trackerOf(seen: readonly Seen[], description = AUDIT): Promise<void> {
-  base = await serve(api, description, seen, NOW);
-}
+const ACTIONS = ['read', 'write', 'unknown', 'create', 'update', 'truncate', 'delete', 'metadata_change'];
+
+/** The tracker over exactly these events, as the redis-worker counts them. */
+async function trackerOf(events: readonly WeirEvent[], cubes: readonly Cube[] = statistics.filter(isCube)): Promise<void> {
+  base = await serveEvents(api, cubes, events, NOW);
+} // prettier-ignore
 
 const METHODS = 'apps/_Tracker/services/TrackerService/methods/v1';
 const request = (path: string, init: RequestInit = { headers: { authorization } }, namespace = 'default') =>
@@ -77,8 +54,6 @@ async function said(path: string, init?: RequestInit): Promise<[number, string]>
   expect(response.headers.get('content-type')).toMatch(/^text\/plain/);
   return [response.status, await response.text()];
 }
-
-const [EARLY, LAST_WEEK, TODAY] = ['2025-12-01T05:00:00Z', '2026-11-12T05:00:00Z', '2026-11-20T09:10:00Z'] as const;
 
 describe('top entities', () => {
   beforeEach(() =>
@@ -112,7 +87,7 @@ describe('top entities', () => {
     expect(await answer('auditmetrics/top-entities/datasets?startTime=now-10d&limit=1')).toEqual([
       { entityName: 'clicks', entityType: 'stream', read: 4, write: 2 },
     ]);
-    const before = `startTime=${seconds('2025-11-30T00:00:00Z')}&endTime=${seconds('2025-12-02T00:00:00Z')}`;
+    const before = `startTime=${seconds(EARLY) - 86_400}&endTime=${seconds(EARLY) + 86_400}`;
     expect(await answer(`auditmetrics/top-entities/applications?${before}`)).toEqual([
       { entityName: 'shop', value: 9 },
     ]);
@@ -194,17 +169,17 @@ describe('audit-histogram', () => {
   const histogram = (query: string) => answer(`auditmetrics/audit-histogram?${query}`);
 
   test('days of all messages, whatever was done, without those that have none', async () => {
-    const everything = Object.keys(MEASURES).flatMap((action) => did(action, 'orders', '2026-11-10T03:00:00Z'));
+    const everything = ACTIONS.flatMap((action) => did(action, 'orders', `${dayBefore(10)}T03:00:00Z`));
     await trackerOf([...everything, ...did('read', 'users', TODAY, { times: 2 }), ...did('read', 'a', TODAY, { namespace: 'b' })]); // prettier-ignore
     expect(await histogram('')).toEqual({
       results: [
-        { timestamp: seconds('2026-11-10T00:00:00Z'), value: 8 },
-        { timestamp: seconds('2026-11-20T00:00:00Z'), value: 2 },
+        { timestamp: seconds(dayBefore(10)), value: 8 },
+        { timestamp: seconds(today), value: 2 },
       ],
       bucketInterval: 'DAY',
     });
     expect(await histogram('entityType=DATASET&entityName=users')).toEqual({
-      results: [{ timestamp: seconds('2026-11-20T00:00:00Z'), value: 2 }],
+      results: [{ timestamp: seconds(today), value: 2 }],
       bucketInterval: 'DAY',
     });
   });
@@ -217,14 +192,14 @@ describe('audit-histogram', () => {
     ['0', 'DAY'],
   ])('from %s on it has buckets of an %s', async (start, bucketInterval) => {
     await trackerOf(did('read', 'a', TODAY));
-    const timestamp = seconds(bucketInterval === 'HOUR' ? '2026-11-20T09:00:00Z' : '2026-11-20T00:00:00Z');
+    const timestamp = seconds(bucketInterval === 'HOUR' ? `${today}T09:00:00Z` : today);
     expect(await histogram(`startTime=${start}`)).toEqual({ results: [{ timestamp, value: 1 }], bucketInterval });
   });
 
   test('a range has the buckets whose starts lie in it, both ends included', async () => {
-    await trackerOf(['08', '09', '10'].flatMap((hour) => did('read', 'a', `2026-11-20T${hour}:10:00Z`)));
+    await trackerOf(['08', '09', '10'].flatMap((hour) => did('read', 'a', `${today}T${hour}:10:00Z`)));
     const hours = async (start: string, end: string) => {
-      const range = `startTime=${seconds(`2026-11-20T${start}Z`)}&endTime=${seconds(`2026-11-20T${end}Z`)}`;
+      const range = `startTime=${seconds(`${today}T${start}Z`)}&endTime=${seconds(`${today}T${end}Z`)}`;
       const { results } = (await histogram(range)) as { results: { timestamp: number }[] };
       return results.map(({ timestamp }) => new Date(timestamp * 1000).getUTCHours());
     };
@@ -241,9 +216,9 @@ describe('audit-histogram', () => {
 
   test('hours that are kept no longer are days', async () => {
     await trackerOf(did('read', 'a', EARLY));
-    const range = `startTime=${seconds('2025-12-01T00:00:00Z')}&endTime=${seconds('2025-12-02T00:00:00Z')}`;
-    expect(await histogram(range)).toEqual({
-      results: [{ timestamp: seconds('2025-12-01T00:00:00Z'), value: 1 }],
+    const day = seconds(EARLY.slice(0, 10));
+    expect(await histogram(`startTime=${day}&endTime=${day + 86_400}`)).toEqual({
+      results: [{ timestamp: day, value: 1 }],
       bucketInterval: 'DAY',
     });
   });
@@ -252,11 +227,11 @@ describe('audit-histogram', () => {
 describe('time-since', () => {
   beforeEach(() =>
     trackerOf([
-      ...did('read', 'Orders', '2026-11-20T10:29:00.900Z'),
-      ...did('read', 'Orders', '2026-11-19T00:00:00Z'),
-      ...did('write', 'orders', '2026-11-20T10:00:00Z'),
-      ...did('read', 'orders', '2026-11-20T09:00:00Z'),
-      ...['unknown', 'truncate', 'update', 'metadata_change', 'create', 'delete'].flatMap((action) => did(action, 'orders', '2026-11-20T10:30:00Z')),
+      ...did('read', 'Orders', `${today}T10:29:00.900Z`),
+      ...did('read', 'Orders', `${dayBefore(1)}T00:00:00Z`),
+      ...did('write', 'orders', `${today}T10:00:00Z`),
+      ...did('read', 'orders', `${today}T09:00:00Z`),
+      ...['unknown', 'truncate', 'update', 'metadata_change', 'create', 'delete'].flatMap((action) => did(action, 'orders', `${today}T10:30:00Z`)),
       ...did('read', 'orders', TODAY, { namespace: 'other' }),
       ...did('read', 'orders', TODAY, { type: 'stream' }),
     ]),
@@ -279,7 +254,7 @@ describe('time-since', () => {
   test('an entity that nobody knows has none', async () => {
     expect(await answer('auditmetrics/time-since?entityType=dataset&entityName=nobody')).toEqual({});
     expect(await answer('auditmetrics/time-since?entityType=dataset&entityName=orders', 'Other')).toEqual({
-      read: seconds('2026-11-20T10:30:00Z') - seconds(TODAY),
+      read: seconds(`${today}T10:30:00Z`) - seconds(TODAY),
     });
   });
 });
@@ -323,7 +298,7 @@ test('what is not there is 404, what is not read 405, what cannot be read 400', 
 });
 
 test('where nothing has been counted at all, answers are empty', async () => {
-  await trackerOf([], { ...AUDIT, name: 'other' });
+  await trackerOf(did('read', 'a', TODAY), []);
   expect(await answer('auditmetrics/top-entities/datasets')).toEqual([]);
   expect(await answer('auditmetrics/audit-histogram')).toEqual({ results: [], bucketInterval: 'DAY' });
   expect(await answer('auditmetrics/time-since?entityType=a&entityName=b')).toEqual({});
