@@ -37,7 +37,7 @@ export function statsLatestCommand(io: Io): Command {
       const parameters = [
         ['statistic', statistic], ['by', options.by], ['limit', String(options.limit)], ...(options.where ?? []),
       ] as const; // prettier-ignore
-      await show(io, options, () => api.ask('/v1/latest', parameters, latestAnswer), (answer) => textOf(io, answer)); // prettier-ignore
+      await show(io, options, () => api.ask('/v1/latest', parameters, latestAnswer), { text: (answer) => textOf(io, answer) }); // prettier-ignore
     });
 }
 

@@ -3,7 +3,7 @@ import { clean, colours, type Io } from '../io';
 import { statisticsAnswer, type Statistic } from '../stats/answers';
 import { widthOf, wrapped } from '../stats/layout';
 import { notesText, stateNotes } from '../stats/notes';
-import { apiOf, show, withShown, type Shown } from '../stats/show';
+import { apiOf, NO_STATISTICS, show, withShown, type Shown } from '../stats/show';
 
 const HELP = `
 Dimensions with + between them can be asked for together (--by, --where).
@@ -19,15 +19,16 @@ export function statsListCommand(io: Io): Command {
     .addHelpText('after', HELP)
     .action(async (options: Shown) => {
       const api = apiOf(io, options);
-      await show(io, options, () => api.ask('/v1/statistics', [], statisticsAnswer), ({ statistics }) =>
-        statistics.length === 0
-          ? 'there are no statistics yet: the redis-worker writes them down when it starts'
-          : statistics.map((each) => textOf(io, each)).join('\n\n'),
-      ); // prettier-ignore
+      await show(io, options, () => api.ask('/v1/statistics', [], statisticsAnswer), { text: (answer) => textOf(io, answer) }); // prettier-ignore
     });
 }
 
-function textOf(io: Io, statistic: Statistic): string {
+function textOf(io: Io, { statistics }: { statistics: readonly Statistic[] }): string {
+  if (statistics.length === 0) return NO_STATISTICS;
+  return statistics.map((each) => sheetOf(io, each)).join('\n\n');
+}
+
+function sheetOf(io: Io, statistic: Statistic): string {
   const paint = colours(io);
   const { name, summary, state, measures, dimensions, groups, latest } = statistic;
   const joined = (some: readonly (readonly string[])[]) => some.filter(({ length }) => length > 0).map((group) => group.join('+')); // prettier-ignore

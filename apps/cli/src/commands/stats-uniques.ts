@@ -37,9 +37,9 @@ export function statsUniquesCommand(io: Io): Command {
       const ask = () => {
         const [from, to] = [options.from ?? dayBefore(6), options.to ?? dayBefore(0)];
         const parameters = [['from', from], ['to', to], ['organization', organization], ['repository', repository]] as const; // prettier-ignore
-        return api.ask('/v1/uniques', parameters, uniquesAnswer);
+        return api.ask('/uniques', parameters, uniquesAnswer);
       };
-      await show(io, options, ask, (answer) => textOf(io, answer));
+      await show(io, options, ask, { text: (answer) => textOf(io, answer) });
     });
 }
 

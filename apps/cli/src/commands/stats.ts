@@ -67,10 +67,5 @@ async function overview(io: Io, options: QueryOptions): Promise<void> {
   if (more) throw wrongUsage(`--${more} needs a statistic: weir stats pulls --${more} …; see \`weir stats list\``);
   const api = apiOf(io, options);
   const range = [['from', options.from], ['to', options.to]] as const; // prettier-ignore
-  await show(
-    io,
-    options,
-    () => askOverview(api, range),
-    (found) => overviewText(io, found),
-  );
+  await show(io, options, () => askOverview(api, range), { text: (found) => overviewText(io, found) });
 }

@@ -26,7 +26,8 @@ const queryHead = z.looseObject({
   top: count.nullish(),
   total: count,
   anonymous: count.nullish(),
-  other: count.default(0),
+  other: count.nullish(),
+  capped: z.boolean().optional(),
   rest: count.nullish(),
   groups: count.optional(),
   complete: z.boolean().optional(),
@@ -59,7 +60,7 @@ const statistic = z.looseObject({
 
 export const statisticsAnswer = z.looseObject({ statistics: z.array(statistic) });
 
-export const gapsAnswer = z.looseObject({ complete: z.boolean().optional(), gaps: z.array(gap) });
+export const gapsAnswer = z.looseObject({ complete: z.boolean(), gaps: z.array(gap) });
 
 export const uniquesAnswer = z.looseObject({
   from: z.string(),

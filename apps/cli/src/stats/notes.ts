@@ -12,14 +12,9 @@ export interface Note {
 
 /** What is to be known of an answer beside its rows. */
 export function notesOf(head: QueryHead): Note[] {
-  return [
-    { text: totalOf(head) },
-    ...compared(head),
-    ...parts(head),
-    ...gapNotes(head.gaps, head.complete),
-    ...stateNotes(head),
-    ...sinceNote(head),
-  ];
+  const incomplete = [...gapNotes(head.gaps), ...stateNotes(head), ...sinceNote(head)];
+  if (head.complete === false && incomplete.length === 0) incomplete.push({ text: 'the numbers are not whole', warning: true }); // prettier-ignore
+  return [{ text: totalOf(head) }, ...compared(head), ...parts(head), ...incomplete];
 }
 
 function totalOf(head: QueryHead): string {
@@ -34,7 +29,7 @@ function compared({ comparison, unit }: QueryHead): Note[] {
   return [{ text: comparison.total === 0 ? text : `${text}; now ${change(comparison.change)}` }];
 }
 
-function parts({ rest, top, other, anonymous, total, unit }: QueryHead): Note[] {
+function parts({ rest, top, other, capped, anonymous, total, unit }: QueryHead): Note[] {
   const part = (value: number) => `${quantity(value, unit)} (${share(value, total)})`;
   const notes: Note[] = [];
   if (rest) notes.push({ text: `${part(rest)} of it have those that are not among the top${top ? ` ${top}` : ''}` });
@@ -42,6 +37,8 @@ function parts({ rest, top, other, anonymous, total, unit }: QueryHead): Note[] 
   if (other) {
     const text = `${part(other)} of it had no room for names of their own, and are in the total only`;
     notes.push({ text, warning: true });
+  } else if (capped) {
+    notes.push({ text: 'some of it had no room for names of their own, and is missing here', warning: true });
   }
   return notes;
 }
@@ -55,7 +52,7 @@ const WHY: Readonly<Record<string, string>> = {
 };
 
 /** Times of which the numbers may not be whole. */
-export function gapNotes(gaps: readonly Gap[], complete: boolean | undefined): Note[] {
+export function gapNotes(gaps: readonly Gap[]): Note[] {
   const notes = gaps.slice(0, MOST_GAPS).map(({ from, to, reason, service }) => {
     const why = WHY[reason] ?? clean(reason, 60);
     return {
@@ -64,8 +61,6 @@ export function gapNotes(gaps: readonly Gap[], complete: boolean | undefined): N
     };
   });
   if (gaps.length > MOST_GAPS) notes.push({ text: `… and ${gaps.length - MOST_GAPS} more gaps (--json shows them)`, warning: true }); // prettier-ignore
-  if (gaps.length === 0 && complete === false)
-    notes.push({ text: 'incomplete: the numbers are not whole', warning: true });
   return notes;
 }
 

@@ -15,6 +15,7 @@ import { gapNotes, notesText, stateNotes, type Note } from './notes';
 import { changeFrom, quantity } from './numbers';
 import { QUERY } from './pages';
 import { known, NAME, nameOf } from './rows';
+import { NO_STATISTICS } from './show';
 import { rangeOf } from './times';
 
 /** What there is to be seen at a glance. */
@@ -32,6 +33,8 @@ interface Measure {
   statistic: string;
   measure: string;
   unit?: string;
+  from: string;
+  to: string;
   total: number;
   previous: number;
   rows: AnswerRow[];
@@ -51,37 +54,15 @@ const AT_ONCE = 4;
 export async function askOverview(api: StatsApi, range: Parameters): Promise<Overview> {
   const { statistics } = await api.ask('/v1/statistics', [], statisticsAnswer);
   const query = (parameters: Parameters) => api.ask(QUERY, [...parameters, ...range], queryAnswer);
-  const answers = await mapped(measuresOf(statistics), ([statistic, measure]) =>
-    query([['statistic', statistic], ['measure', measure], ['interval', 'day'], ['fill', 'zero'], ['compare', 'previous']]),
-  ); // prettier-ignore
+  const measures = await mapped(measuresOf(statistics), ([statistic, measure]) => measureOf(query, statistic, measure));
   const tops = await mapped(topsOf(statistics), async (by): Promise<Top> => {
-    const { rows } = await query([
-      ['statistic', TOPS.statistic],
-      ['by', by],
-      ['top', String(TOPS.top)],
-    ]);
+    const { rows } = await query([['statistic', TOPS.statistic], ['by', by], ['top', String(TOPS.top)]]); // prettier-ignore
     return { by, rows };
   });
-  const [first] = answers;
-  const gaps = await api.ask(
-    '/v1/gaps',
-    first
-      ? [
-          ['from', first.from],
-          ['to', first.to],
-        ]
-      : range,
-    gapsAnswer,
-  );
-  return {
-    from: first?.from ?? '',
-    to: first?.to ?? '',
-    measures: answers.map(measureOf).filter(worthALine),
-    tops,
-    complete: gaps.complete ?? gaps.gaps.length === 0,
-    gaps: gaps.gaps,
-    statistics,
-  };
+  const { complete, gaps } = await api.ask('/v1/gaps', range, gapsAnswer);
+  const [first] = measures;
+  const { from, to } = first ?? { from: '', to: '' };
+  return { from, to, measures: measures.filter(worthALine), tops, complete, gaps, statistics };
 }
 
 const measuresOf = (statistics: readonly Statistic[]): (readonly [string, string])[] =>
@@ -93,8 +74,15 @@ function topsOf(statistics: readonly Statistic[]): string[] {
   return TOPS.by.filter((dimension) => groups.some((group) => group.includes(dimension)));
 }
 
-function measureOf({ statistic, measure, unit, total, comparison, rows }: QueryAnswer): Measure {
-  return { statistic, measure, ...(unit ? { unit } : {}), total, previous: comparison?.total ?? 0, rows };
+type Query = (parameters: Parameters) => Promise<QueryAnswer>;
+
+/** The total is of the range as closely as it is kept, so that it can be compared; its course of whole days. */
+async function measureOf(query: Query, statistic: string, measure: string): Promise<Measure> {
+  const asked: Parameters = [['statistic', statistic], ['measure', measure]]; // prettier-ignore
+  const { from, to, unit, total, comparison } = await query([...asked, ['compare', 'previous']]);
+  const { rows } = total === 0 ? { rows: [] } : await query([...asked, ['interval', 'day'], ['fill', 'zero']]);
+  const previous = comparison?.total ?? 0;
+  return { statistic, measure, ...(unit ? { unit } : {}), from, to, total, previous, rows };
 }
 
 /** Of each statistic the first measure, and the others where there is something. */
@@ -110,10 +98,10 @@ async function mapped<T, R>(all: readonly T[], use: (each: T) => Promise<R>): Pr
 }
 
 export function overviewText(io: Io, overview: Overview): string {
-  const { measures, tops, gaps, complete, statistics } = overview;
-  if (measures.length === 0) return 'there are no statistics yet: the redis-worker writes them down when it starts';
+  const { measures, tops, gaps, statistics } = overview;
+  if (measures.length === 0) return NO_STATISTICS;
   const notes: Note[] = [
-    ...gapNotes(gaps, complete),
+    ...gapNotes(gaps),
     ...statistics.flatMap((each) =>
       stateNotes(each).map((note) => ({ ...note, text: `${clean(each.name, 80)}: ${note.text}` })),
     ),

@@ -42,12 +42,10 @@ export async function query(io: Io, statistic: string, options: QueryOptions): P
   if (!people && options.watch === undefined)
     return writeJson(io, await askPages(api, parameters, options.limit ?? Infinity));
   const wanted = options.limit ?? (options.interval === undefined ? SCREENFUL : COURSE);
-  await show(
-    io,
-    options,
-    () => whole(api, parameters, Math.min(wanted, MOST_IN_TABLE)),
-    (found) => text(io, found),
-  );
+  await show(io, options, () => whole(api, parameters, Math.min(wanted, MOST_IN_TABLE)), {
+    text: (found) => text(io, found),
+    json: ({ head, rows, more }) => ({ ...head, rows, more }),
+  });
 }
 
 function formatOf({ csv, ndjson, json, watch }: QueryOptions): Format | undefined {
@@ -98,6 +96,6 @@ async function whole(api: StatsApi, parameters: Parameters, limit: number): Prom
 function text(io: Io, { head, rows, more }: Whole): string {
   const notes = notesOf(head);
   if (more) notes.unshift({ text: '… and more (--limit, --top)' });
-  const shown = rows.length > 0 && (head.interval || head.by.length > 0 || head.comparison);
+  const shown = rows.length > 0 && (head.interval || head.by.length > 0);
   return [...(shown ? [rowsText(io, head, rows)] : []), notesText(io, notes)].join('\n');
 }

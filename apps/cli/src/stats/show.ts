@@ -33,14 +33,19 @@ export async function show<T>(
   io: Io,
   options: Shown,
   ask: () => Promise<T>,
-  textOf: (answer: T) => string,
+  { text, json = (answer) => answer }: { text(answer: T): string; json?(answer: T): unknown },
 ): Promise<void> {
   const people = forPeople(io, options);
-  const frame = async () => (people ? textOf : safeJson)(await ask());
+  const frame = async () => {
+    const answer = await ask();
+    return people ? text(answer) : safeJson(json(answer));
+  };
   if (options.watch === undefined) return print(io.stdout, await frame());
   const seconds = options.watch === true ? WATCH_SECONDS : options.watch;
   await (people ? watchOnScreen : watchLines)(io, seconds, frame);
 }
+
+export const NO_STATISTICS = 'there are no statistics yet: the redis-worker writes them down when it starts';
 
 export const wrongUsage = (message: string) => new CliError(message, exitCodes.usage);
 
