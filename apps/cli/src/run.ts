@@ -42,6 +42,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .description('Looks at, feeds and checks the flow of events of Weir, and asks what it has counted.')
     .version(version)
     .addHelpText('after', FOOTER)
+    .enablePositionalOptions() // what stands behind a command is its own, whatever the one above it has by that name
     .addCommand(publishCommand(io))
     .addCommand(tailCommand(io))
     .addCommand(statsCommand(io))

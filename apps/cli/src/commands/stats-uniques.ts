@@ -73,7 +73,7 @@ function notesOf({
   const of = organization ?? repository;
   const range = `${clean(from, 40)} to ${clean(to, 40)} UTC`;
   const notes: Note[] = [
-    { text: `${quantity(sources)} different sources${of ? ` of ${clean(of)}` : ''}, ${range}; an estimate, ± ${quantity(error * 100)} %` },
+    { text: `${quantity(sources)} different sources${of ? ` of ${clean(of)}` : ''}, ${range}; an estimate, ± ${quantity(Math.round(error * 10_000) / 100)} %` },
   ]; // prettier-ignore
   if (atMost) notes.push({ text: 'at most: a source of two months is counted twice' });
   if (outsideRetention)

@@ -50,7 +50,7 @@ export function statsCommand(io: Io): Command {
     .option('--csv', 'rows as CSV')
     .option('--ndjson', 'rows as JSON, one on a line')
     .addHelpText('after', HELP)
-    .enablePositionalOptions() // what stands behind a command below is its own
+    .enablePositionalOptions()
     .action(async (statistic: string | undefined, options: QueryOptions) => {
       if (statistic === undefined) return overview(io, options);
       await query(io, statistic, options);
