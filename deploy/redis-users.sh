@@ -14,8 +14,8 @@ for name in REDIS_OPERATOR_PASSWORD REDIS_GATEWAY_PASSWORD REDIS_WORKER_PASSWORD
 done
 
 usage='pulls/* fusion/* builds/* mirrors/* scans/*'
-counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:*"
-reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:*"
+counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:* weir:flow:* weir:outages"
+reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:* weir:flow:* weir:outages"
 keys() {
   set -f
   for pattern in $2; do printf ' %s%s' "$1" "$pattern"; done
@@ -25,6 +25,6 @@ cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
 user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
-user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat
-user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading") +info +ping +get +mget +zrangebylex +pfcount
+user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +setbit +zremrangebyrank
+user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading") +info +ping +get +mget +zrangebylex +pfcount +zrange
 USERS

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createEvent, type WeirEvent } from '@weir/events';
 import { readConfig } from '@weir/service';
 import { startRedis, temporaryDirectory, type PrivateServer } from '@weir/testing';
+import { createFlow } from '@weir/usage';
 import type { Worker } from '@weir/worker';
 import { Redis } from 'ioredis';
 import pino from 'pino';
@@ -78,6 +79,32 @@ test('what a statistic cannot count is refused with its reason; the rest of the 
     { event: bad, reason: 'cannot be counted: A name in a key must be well-formed Unicode.' },
   ]);
   expect(await today()).toBe('2');
+});
+
+test('a canary that came back and what is reported of outages are written down, for whoever asks for gaps', async () => {
+  await worker.connect();
+  const report = (state: string, minutesAgo: number) =>
+    createEvent('io.weir.outage', { service: 'registry', state }, { source: 'test', time: new Date(now - minutesAgo * 60_000) }); // prettier-ignore
+  const now = Math.floor(Date.now() / 60_000) * 60_000;
+  const batch = [report('up', 20), report('down', 30), pull()];
+  for (const write of [1, 2]) expect([write, await worker.write(batch)]).toEqual([write, []]);
+  for (const minutesAgo of [10, 9, 5, 4, 3, 2, 1]) await worker.flowed?.(now - minutesAgo * 60_000);
+  const flow = createFlow({ redis, prefix: '', now: () => now });
+  expect(await flow.gaps(now - 3_600_000, now)).toEqual([
+    { from: now - 30 * 60_000, to: now - 20 * 60_000, reason: 'outage', service: 'registry' },
+    { from: now - 8 * 60_000, to: now - 5 * 60_000, reason: 'flow' },
+  ]);
+  expect(await today()).toBe('1');
+});
+
+test('a Redis that is gone when a canary comes back leaves the worker as it was', async () => {
+  await worker.connect();
+  await server.kill();
+  await expect(worker.flowed?.(Date.now())).rejects.toThrow(/closed|ECONNREFUSED|ECONNRESET/);
+  await server.start();
+  await worker.flowed?.(Date.now());
+  await worker.write([pull()]);
+  expect([await today(), await redis.exists('weir:flow:since')]).toEqual(['1', 1]);
 });
 
 test('a process in another time zone counts on the UTC day of the event', async () => {

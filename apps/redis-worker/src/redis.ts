@@ -1,5 +1,5 @@
 import { integer, redisUrl, text, variable } from '@weir/service';
-import { createCounter, createStoreId, DataLostError, statistics } from '@weir/usage';
+import { createCounter, createFlowRecorder, createStoreId, DataLostError, statistics } from '@weir/usage';
 import type { Worker, WorkerDefinition } from '@weir/worker';
 import { openConnection } from './connection';
 import { createDurability } from './durable';
@@ -57,6 +57,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
       distinct: { keepDays: UNIQUES_DAYS, namesADay: UNIQUES_NAMES },
       storeId: store.value,
     });
+    const flow = createFlowRecorder({ redis, prefix: REDIS_PREFIX });
     const durability = createDurability(redis);
     const told = usageMetrics(metrics);
 
@@ -74,10 +75,11 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
         }
       });
 
-    const worker: Worker & { probe(): Promise<void> } = {
+    const worker: Worker & { probe(): Promise<void>; flowed(at: number): Promise<void> } = {
       connect: () => use(store.check),
       async write(batch) {
         const { counted, duplicates, refused } = await use(async () => {
+          await flow.reported(batch);
           const done = await counter.count(batch).catch(async (error: unknown) => {
             if (!(error instanceof DataLostError)) throw error;
             await store.check(); // rebuilt since, it is as good as the old one
@@ -93,6 +95,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
         return refused;
       },
       probe: () => use(store.check),
+      flowed: (at) => connection.use(() => flow.worked(at)),
       close: connection.close,
     };
     return worker;

@@ -1,8 +1,9 @@
 import { problem } from '@weir/service';
 import { HLL_ERROR, type UniqueSources, type UniquesAnswer, type UniquesQuery } from '@weir/usage';
-import { Router, type ErrorRequestHandler, type RequestHandler } from 'express';
+import { Router, type ErrorRequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
-import { mayRead, type Account } from './accounts';
+import { accountNeeded, ForbiddenError, organizationFor, readerIn } from './access';
+import type { Account, Reader } from './accounts';
 import { QuestionError, uniquesQuestionOf } from './uniques-question';
 
 export interface UniquesRouteOptions {
@@ -17,11 +18,11 @@ export interface UniquesRouteOptions {
  */
 export function createUniquesRoute({ uniques, accounts, log }: UniquesRouteOptions): Router {
   const router = Router();
-  router.use(accountNeeded(accounts));
+  router.use(accountNeeded(accounts, unauthorized));
   router
     .route('/')
     .get(async (request, response) => {
-      const query = uniquesQuestionOf(new URL(request.url, 'http://stats').searchParams);
+      const query = scoped(uniquesQuestionOf(new URL(request.url, 'http://stats').searchParams), readerIn(response));
       const answer = await uniques.ask(query);
       response.set('cache-control', 'no-store').json(bodyOf(query, answer));
     })
@@ -50,12 +51,18 @@ function bodyOf({ days, repository, organization }: UniquesQuery, answer: Unique
   };
 }
 
-function accountNeeded(accounts: readonly Account[]): RequestHandler {
-  return ({ headers: { authorization } }, response, next) => {
-    if (mayRead(authorization, accounts)) return next();
-    const headers = { 'www-authenticate': 'Basic realm="Wave Authentication"' };
-    problem(response, { status: 401, title: 'Unauthorized', headers });
-  };
+function unauthorized(response: Response): void {
+  const headers = { 'www-authenticate': 'Basic realm="Wave Authentication"' };
+  problem(response, { status: 401, title: 'Unauthorized', headers });
+}
+
+/** The question, about nothing but what the reader may see: the sources of a repository are those of many. */
+function scoped(query: UniquesQuery, reader: Reader): UniquesQuery {
+  if (reader.organization !== undefined && query.repository !== undefined) {
+    throw new ForbiddenError('distinct sources of a repository are not told apart by organization');
+  }
+  const organization = organizationFor(reader, query.organization);
+  return organization === undefined ? query : { ...query, organization };
 }
 
 function failed(log: Logger): ErrorRequestHandler {
@@ -64,6 +71,10 @@ function failed(log: Logger): ErrorRequestHandler {
     if (error instanceof QuestionError) {
       const detail = 'errors names each parameter, what is wrong with it and what is allowed.';
       problem(response, { status: 400, title: 'Not a question that can be answered', detail, errors: error.errors });
+      return;
+    }
+    if (error instanceof ForbiddenError) {
+      problem(response, { status: 403, title: 'Forbidden', detail: error.message });
       return;
     }
     log.warn({ reason: error.message, path: request.path }, 'distinct sources could not be read');

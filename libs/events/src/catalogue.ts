@@ -123,7 +123,10 @@ export const catalogue: readonly Kind[] = [
   kind('download', 'A resource was downloaded (seed 003), or layers of a pulled image were fetched.', download, { resource: 'file/42', bytes: 1_024, user }),
   kind('outage', 'A service went down or came back (seed 003).', z.object({
     service: text(255), state: z.enum(['down', 'up', 'maintenance']),
-  }), { service: 'registry', state: 'down' }),
+    outage: text(255).optional().describe('Which outage it is: of one, `down` and `up` say the same. Needed only where several of a service overlap.'),
+    reason: text(255).optional().describe('`spooled`: a publisher of Weir itself could not reach the broker, and its events waited in its spool.'),
+    events: count.optional().describe('Of `spooled`: how many events waited so; a restart may have forgotten some of them.'),
+  }), { service: 'weir/ingest', state: 'down', outage: '01937a5e-0000-7000-8000-000000000000', reason: 'spooled', events: 1_204 }),
   { ...kind('canary', 'A worker sent itself an event to see that the flow is there: reserved, dropped by every worker, counted nowhere.', z.object({
     worker: text(64).describe('The worker that sent it: `redis`.'),
   }), { worker: 'redis' }), reserved: true },

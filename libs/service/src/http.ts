@@ -58,16 +58,19 @@ export async function holderOf(port: number): Promise<string | undefined> {
 }
 
 /** What a problem document says, RFC 9457; `errors` names the fields. */
-export interface ProblemDocument {
+export interface ProblemDocument<Mistake extends object = { field: string; message: string }> {
   status: number;
   title: string;
   detail?: string;
-  errors?: readonly { field: string; message: string }[];
+  errors?: readonly Mistake[];
   headers?: Record<string, string>;
 }
 
 /** Answers with `application/problem+json`. Never call it with anything an outsider must not see. */
-export function problem(response: ServerResponse, { status, title, detail, errors, headers }: ProblemDocument): void {
+export function problem(
+  response: ServerResponse,
+  { status, title, detail, errors, headers }: ProblemDocument<object>,
+): void {
   const body = JSON.stringify({ type: 'about:blank', title, status, detail, errors });
   response.writeHead(status, {
     'content-type': 'application/problem+json',

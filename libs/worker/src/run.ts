@@ -1,12 +1,13 @@
 import { createConsumer, type Consumer } from '@weir/bus';
 import { amqpUrl, runApp, variable, type Config, type Context, type Variables } from '@weir/service';
+import type { Logger } from 'pino';
 import { createHandle } from './batch';
 import { workerMetrics } from './metrics';
 import { createParking } from './parking';
 import { atMost, untilDone } from './retry';
 import { createStoreState } from './store-state';
 import { createWatch, WATCH_INTERVAL_MS } from './watch';
-import type { WorkerDefinition } from './worker';
+import type { Worker, WorkerDefinition } from './worker';
 
 /** The variables that every worker has beside those of its store. */
 export const workerVariables = {
@@ -65,6 +66,7 @@ export function startWorker<V extends Variables>(
   const store = createStoreState(log, counted);
   const watch = createWatch({
     url, name, log, counted, intervalMs: watchIntervalMs, consumer: () => consumer, store: store.state,
+    flowed: createTelling(worker, log),
   }); // prettier-ignore
   const parking = createParking({ worker: name, sender: watch.sender, log, counted, stopped });
   const handle = createHandle({ name, worker, store, parking, counted, answer: watch.answer, signal });
@@ -91,4 +93,23 @@ export function startWorker<V extends Variables>(
     await watch.close();
     await atMost(STORE_STOP_MS, worker.close());
   });
+}
+
+/** Tells the worker that the flow works, and waits for nothing; said in the log once for each new reason why it failed. */
+function createTelling(worker: Worker, log: Logger): () => void {
+  let busy = false;
+  let said: string | undefined;
+  return () => {
+    if (busy || !worker.flowed) return;
+    busy = true;
+    const told = worker.flowed(Date.now()).then(
+      () => (said = undefined),
+      (error: unknown) => {
+        const reason = (error as Error).message;
+        if (reason !== said) log.warn({ reason }, 'that the flow works could not be written down: trying again');
+        said = reason;
+      },
+    );
+    void told.finally(() => (busy = false));
+  };
 }

@@ -178,6 +178,28 @@ describe('canaries', () => {
     await ready(worker);
   });
 
+  test('tell the worker that the flow works, each time anew where it failed, and never twice at a time', async () => {
+    const told: number[] = [];
+    let hang = (_: void): void => {};
+    const worker = start({
+      async flowed(at) {
+        told.push(at);
+        if (told.length === 1) throw new Error('not now');
+        if (told.length === 2) await new Promise<void>((resolve) => (hang = resolve));
+      },
+    });
+    await until(() => told.length === 2);
+    const before = await canariesOf(worker);
+    await until(async () => (await canariesOf(worker)) > before);
+    await publish(samplePull(1));
+    await until(() => worker.written.length === 1);
+    expect(told).toHaveLength(2);
+    expect(worker.logged('that the flow works could not be written down')).toMatchObject({ reason: 'not now' });
+    hang();
+    await until(() => told.length > 2);
+    expect(Math.abs((told.at(-1) ?? 0) - Date.now())).toBeLessThan(60_000);
+  });
+
   test('are answered by whichever instance has taken them', async () => {
     const [one, two] = [start(), start()];
     await flowing(one);

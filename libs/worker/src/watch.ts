@@ -43,6 +43,8 @@ export interface WatchOptions {
   intervalMs: number;
   consumer(): Consumer | undefined;
   store(): true | string;
+  /** A canary has come back. */
+  flowed(): void;
 }
 
 /** Pauses between checks of a flow that stands still, doubled each time: every check leaves canaries in its queue. */
@@ -85,6 +87,7 @@ export function createWatch(options: WatchOptions): Watch {
       counted.canarySeconds.set(tripMs / 1000);
       standstillMs = STANDSTILL.initialMs;
       notBefore = 0;
+      options.flowed();
     },
   });
 

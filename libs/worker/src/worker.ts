@@ -32,6 +32,11 @@ export interface Worker {
    * it a canary says that the worker takes batches, but nothing of its store.
    */
   probe?(): Promise<void>;
+  /**
+   * A canary of this instance has come back, at this Unix time in milliseconds: the flow works. Told no more often than
+   * canaries fly, never twice at a time; rejecting changes nothing.
+   */
+  flowed?(at: number): Promise<void>;
   close(): Promise<void>;
 }
 

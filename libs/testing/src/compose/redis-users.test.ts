@@ -81,6 +81,8 @@ test('stats changes nothing', async () => {
     ['EXPIRE', 'pulls/d/x', '1'],
     ['SET', 'weir:distinct:sources:day/d/2026-11-23', 'x'],
     ['PFADD', 'weir:distinct:sources:day/d/2026-11-23', 'x'],
+    ['SETBIT', 'weir:flow:2026-11-23', '0', '1'],
+    ['ZADD', 'weir:outages', '0', 'x'],
   ] as const) {
     // prettier-ignore
     await expect(as('stats', name, ...args)).rejects.toThrow(/NOPERM/);
@@ -92,6 +94,16 @@ test('the worker adds distinct members, stats asks how many there are', async ()
   await as('redis-worker', 'EVAL', "return redis.call('PFADD', KEYS[1], 'a', 'b')", '1', key);
   await as('redis-worker', 'EVAL', "return redis.call('EXPIREAT', KEYS[1], 9999999999)", '1', key);
   expect(await as('stats', 'PFCOUNT', key)).toBe(2);
+});
+
+test('the worker writes down when the flow worked and what was reported of outages, stats reads it', async () => {
+  await as('redis-worker', 'EVAL', "return redis.call('SETBIT', KEYS[1], 600, 1)", '1', 'weir:flow:2026-11-23');
+  await as('redis-worker', 'SET', 'weir:flow:since', '29928600', 'NX');
+  await as('redis-worker', 'ZADD', 'weir:outages', '1', 'report');
+  await as('redis-worker', 'ZREMRANGEBYRANK', 'weir:outages', '0', '-2001');
+  expect(await as('stats', 'MGET', 'weir:flow:2026-11-23')).toHaveLength(1);
+  expect(await as('stats', 'GET', 'weir:flow:since')).toBe('29928600');
+  expect(await as('stats', 'ZRANGE', 'weir:outages', '0', '-1')).toEqual(['report']);
 });
 
 describe('gateway', () => {

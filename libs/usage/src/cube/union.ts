@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { commandsOf, isBlock, piecesOf, type Block, type Piece } from './blocks';
+import { OTHER, type Series } from './keys';
+import { QuestionError } from './question-error';
+import { sendAll, sendAsOne } from './replies';
+
+/** Members and their sums over a range, kept in Redis while they are read: a sorted set of its own that goes by itself. */
+export interface Union {
+  /** How many combinations there are. */
+  size: number;
+  /** What had no room for a name. */
+  other: number;
+  /** Largest first, then by member; `from` and `to` are ranks, half-open. @throws Error when it took too long to ask */
+  pages(from: number, to: number): AsyncGenerator<readonly Scored[]>;
+  /** It is not needed any more. Never fails: what cannot be deleted now goes by itself. */
+  release(): Promise<void>;
+}
+
+export type Scored = readonly [member: string, value: number];
+
+/** Rows in one page, which is one answer of Redis. */
+export const PAGE = 1000;
+
+/** How long a union waits for the next page to be wanted. */
+const KEEP_SECONDS = 60;
+
+/** Members of all pieces together: some seconds of work for Redis, during which nothing else goes on there. */
+const MAX_MEMBERS = 5_000_000;
+
+export interface UnionOptions {
+  redis: Redis;
+  prefix: string;
+  series: Series;
+  /** Names of buckets in order of time. */
+  buckets: readonly string[];
+  /** How long days are kept, in days. */
+  keepDays: number;
+  now: number;
+}
+
+/**
+ * Makes the union of buckets. Days that are over are read as blocks, which are made where there are none yet, one after
+ * the other, so that others get their turn between them.
+ *
+ * A block can go at any moment: with the next event of one of its days, or because its time is up. So the transaction
+ * that makes the union says of each whether it was there; one that has gone again is read by its days instead.
+ *
+ * @throws QuestionError when it would take too long
+ */
+export async function makeUnion({ redis, prefix, series, buckets, keepDays, now }: UnionOptions): Promise<Union> {
+  let pieces = piecesOf(prefix, series, buckets, now);
+  await makeBlocks(await check(pieces));
+  for (;;) {
+    const blocks = pieces.filter(isBlock);
+    const { gone, union } = await tryUnion({ redis, prefix }, pieces, blocks);
+    if (gone.size === 0) return union;
+    pieces = pieces.flatMap((piece) => (isBlock(piece) && gone.has(piece) ? byDays(piece) : [piece]));
+  }
+
+  /** The blocks that have to be made. */
+  async function check(wanted: readonly Piece[]): Promise<Block[]> {
+    const sizes = (await sendAll(redis, wanted.map(({ key }) => ['zcard', key]))) as number[]; // prettier-ignore
+    if (sizes.reduce((sum, size) => sum + size, 0) > MAX_MEMBERS)
+      throw new QuestionError('from', 'there are too many names to be added up', 'a shorter range');
+    return wanted.filter((piece, at) => isBlock(piece) && sizes[at] === 0) as Block[];
+  }
+
+  async function makeBlocks(missing: readonly Block[]): Promise<void> {
+    for (const block of missing) await sendAsOne(redis, commandsOf(block, keepDays, now));
+  }
+}
+
+const byDays = ({ days }: Block): Piece[] => days.map((key) => ({ key }));
+
+/** The union of sets as they are at one moment. */
+export async function unionOf(where: Where, keys: readonly string[]): Promise<Union> {
+  return (await tryUnion(where, keys.map((key) => ({ key })), [])).union; // prettier-ignore
+}
+
+interface Where {
+  redis: Redis;
+  prefix: string;
+}
+
+/** Scores are negative there, so that equal ones come in the order of their names. */
+async function tryUnion(
+  { redis, prefix }: Where,
+  pieces: readonly Piece[],
+  blocks: readonly Block[],
+): Promise<{ union: Union; gone: ReadonlySet<Piece> }> {
+  const key = `${prefix}weir:cube-answer:${randomUUID()}`;
+  const keys = pieces.length === 0 ? [key] : pieces.map((piece) => piece.key); // of nothing, the empty one
+  const replies = await sendAsOne(redis, [
+    ...blocks.map((block) => ['exists', block.key]),
+    ['zunionstore', key, keys.length, ...keys, 'WEIGHTS', ...keys.map(() => -1)],
+    ['zscore', key, OTHER],
+    ['zrem', key, OTHER],
+    ['zcard', key],
+    ['expire', key, KEEP_SECONDS],
+  ]);
+  const gone = new Set(blocks.filter((_, at) => replies[at] === 0));
+  const [, other, , size] = replies.slice(blocks.length);
+  const union = unionAt(redis, key, { size: Number(size), other: 0 - Number(other ?? 0) });
+  if (gone.size > 0) await union.release();
+  return { union, gone };
+}
+
+function unionAt(redis: Redis, key: string, { size, other }: Pick<Union, 'size' | 'other'>): Union {
+  return {
+    size,
+    other,
+    async *pages(from, to) {
+      const end = Math.min(to, size);
+      for (let at = from; at < end; at += PAGE) {
+        const [kept, flat] = await sendAll(redis, [
+          ['expire', key, KEEP_SECONDS],
+          ['zrange', key, at, Math.min(at + PAGE, end) - 1, 'WITHSCORES'],
+        ]);
+        if (kept !== 1)
+          throw new Error(`more than ${KEEP_SECONDS} s went by between two pages of an answer; ask again`);
+        yield scoredOf(flat as string[]);
+      }
+    },
+    async release() {
+      await redis.unlink(key).catch(() => {});
+    },
+  };
+}
+
+function scoredOf(flat: readonly string[]): Scored[] {
+  const scored: Scored[] = [];
+  for (let at = 0; at < flat.length; at += 2) scored.push([flat[at] ?? '', 0 - Number(flat[at + 1])]);
+  return scored;
+}
