@@ -177,6 +177,21 @@ describe('pages', () => {
     expect(api.asked).toHaveLength(1);
   });
 
+  test.each([['--json'], ['--csv'], ['--ndjson']])(
+    'that are their own next ones are not followed for ever: %s',
+    async (format) => {
+      const body = { '--json': JSON.stringify({ ...head, rows: [{ organization: 'a', value: 1 }], next: '/v1/query?cursor=0' }), '--csv': 'organization,value\r\na,1\r\n', '--ndjson': '{}\n' }[format] ?? ''; // prettier-ignore
+      answer = (request, response) => {
+        const type = request.headers.accept ?? '';
+        response
+          .writeHead(200, { 'content-type': type, link: '</v1/query?cursor=0&limit=100000>; rel="next"' })
+          .end(body);
+      };
+      expect(await query([format])).toMatchObject({ code: 1, stderr: expect.stringContaining('what is shown is not all') as string }); // prettier-ignore
+      expect(api.asked).toHaveLength(2);
+    },
+  );
+
   test('a reader who takes nothing holds up the server, not our memory', async () => {
     const piece = Buffer.alloc(64 * 1024, 'a,1\r\n');
     const most = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { StatsAccess } from '../endpoints';
 import { CliError, clean, exitCodes } from '../io';
 import { refusal } from './refusal';

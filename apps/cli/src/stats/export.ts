@@ -1,6 +1,6 @@
 import { print, write, type Io } from '../io';
 import type { Parameters, StatsApi } from './api';
-import { limitOf, nextOf, QUERY, type PagedAnswer } from './pages';
+import { nextOf, QUERY, type PagedAnswer } from './pages';
 
 /**
  * What of text could steer a terminal, or hide from its reader: never part of a number, a quote or a separator. JSON
@@ -38,19 +38,22 @@ export async function writeRows(
   limit: number,
 ): Promise<boolean> {
   const { mediaType, header } = FORMATS[format];
+  let asked: Parameters = [...parameters, ['limit', String(Math.min(limit, MAX_LIMIT))]];
   let left = limit;
-  let page: Parameters | undefined = [...parameters, ['limit', limitOf(limit)]];
-  for (let first = true; page; first = false) {
-    const { headers, body } = await api.open(QUERY, page, mediaType);
+  for (let first = true; ; first = false) {
+    const { headers, body } = await api.open(QUERY, asked, mediaType);
     const bytes = await writeBody(io, header && !first ? withoutFirstLine(body) : body);
     const next = nextIn(headers);
-    if (bytes === 0 && !first) return false; // a long answer names a next page before it knows whether there is one
-    left -= Number(page.find(([name]) => name === 'limit')?.[1] ?? 0); // of which it has sent as many, then
-    page = nextOf(next, left);
-    if (!page) return next !== undefined;
+    if (bytes === 0) return false; // a long answer names a next page before it knows whether there is one
+    left -= Number(asked.find(([name]) => name === 'limit')?.[1] ?? 0); // a page with a next one has as many
+    const following = nextOf(next, left, asked);
+    if (!following) return next !== undefined;
+    asked = following;
   }
-  return false;
 }
+
+/** The most rows that the API gives at once; each answer has an end in time, too. */
+const MAX_LIMIT = 100_000;
 
 /** RFC 8288, as far as the API uses it: `<…>; rel="next"`. */
 function nextIn(headers: Headers): string | undefined {

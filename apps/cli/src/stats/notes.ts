@@ -32,10 +32,10 @@ function compared({ comparison, unit }: QueryHead): Note[] {
 function parts({ rest, top, other, capped, anonymous, total, unit }: QueryHead): Note[] {
   const part = (value: number) => `${quantity(value, unit)} (${share(value, total)})`;
   const notes: Note[] = [];
-  if (rest) notes.push({ text: `${part(rest)} of it have those that are not among the top${top ? ` ${top}` : ''}` });
-  if (anonymous) notes.push({ text: `${part(anonymous)} of it have no organization that is known` });
+  if (rest) notes.push({ text: `${part(rest)} belong to others than the top${top ? ` ${top}` : ''}` });
+  if (anonymous) notes.push({ text: `${part(anonymous)} have no organization that is known` });
   if (other) {
-    const text = `${part(other)} of it had no room for names of their own, and are in the total only`;
+    const text = `${part(other)} had no room for names of their own, and are in the total only`;
     notes.push({ text, warning: true });
   } else if (capped) {
     notes.push({ text: 'some of it had no room for names of their own, and is missing here', warning: true });
@@ -73,7 +73,7 @@ interface Counting {
 /** How far a statistic is, and what it could not count. */
 export function stateNotes({ state, failures, lastFailure }: Counting): Note[] {
   const notes: Note[] = [];
-  if (state === 'filling') notes.push({ text: 'it is being filled from the history: the numbers are not whole yet', warning: true }); // prettier-ignore
+  if (state === 'filling') notes.push({ text: 'still being filled from the history: the numbers are not whole yet', warning: true }); // prettier-ignore
   if (failures > 0) {
     const why = lastFailure ? `; the last said: ${clean(lastFailure)}` : '';
     notes.push({ text: `${quantity(failures)} events could not be counted by this statistic${why}`, warning: true });
@@ -83,7 +83,7 @@ export function stateNotes({ state, failures, lastFailure }: Counting): Note[] {
 
 function sinceNote({ since, from }: QueryHead): Note[] {
   if (!since || !(Date.parse(since) > Date.parse(from))) return [];
-  return [{ text: `it says nothing about what was before ${minute(since)} UTC`, warning: true }];
+  return [{ text: `nothing is known of what was before ${minute(since)} UTC`, warning: true }];
 }
 
 /** Sentences as lines of the terminal. */

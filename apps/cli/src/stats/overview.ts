@@ -66,8 +66,11 @@ export async function askOverview(api: StatsApi, range: Parameters): Promise<Ove
 }
 
 const measuresOf = (statistics: readonly Statistic[]): (readonly [string, string])[] =>
-  statistics.slice(0, MOST.statistics).flatMap(({ name, measures }) =>
+  [...statistics].sort(pullsFirst).slice(0, MOST.statistics).flatMap(({ name, measures }) =>
     Object.keys(measures).slice(0, MOST.measures).map((measure) => [name, measure] as const)); // prettier-ignore
+
+const pullsFirst = (a: Statistic, b: Statistic) =>
+  Number(b.name === TOPS.statistic) - Number(a.name === TOPS.statistic);
 
 function topsOf(statistics: readonly Statistic[]): string[] {
   const groups = statistics.find(({ name }) => name === TOPS.statistic)?.groups ?? [];

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { statsAccess } from '../endpoints';
 import { CliError, exitCodes, forPeople, print, type Io } from '../io';
 import { createStatsApi, type StatsApi } from './api';
