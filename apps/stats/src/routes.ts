@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { accountNeeded, ForbiddenError, organizationFor, readerIn } from './access';
 import type { Account, Reader } from './accounts';
 import { renderAnswer } from './answer';
+import { createPage } from './page';
 import { METRIC_OF_PATH, ParameterError, questionOf } from './question';
 import { createStatscache } from './peers/statscache';
 import { createTracker } from './peers/tracker';
@@ -38,6 +39,7 @@ export function createRoutes(options: RoutesOptions): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
+  app.use(createPage());
 
   for (const version of ['v1alpha2', 'v1alpha3'] as const) {
     app.use(`/${version}/metrics`, accountNeeded(accounts, unauthorized));
