@@ -17,6 +17,13 @@ export function usageMetrics(metrics: Registry) {
       help: 'Events older than the memory of the dedupe: whether they have been counted before may be forgotten',
       registers,
     }),
+    /** Of plug-ins only: the label is a name of the configured folder, never one that came with an event. */
+    failures: new Counter({
+      name: 'weir_statistic_failures_total',
+      help: 'Events that a statistic plug-in failed on, and has not counted therefore',
+      labelNames: ['statistic'],
+      registers,
+    }),
     dataLost: new Gauge({
       name: 'weir_redis_data_lost',
       help: '1 when Redis came back without its data: nothing is counted until somebody decides',

@@ -1,5 +1,5 @@
 import { integer, redisUrl, text, variable } from '@weir/service';
-import { createCounter, createFlowRecorder, createStoreId, DataLostError, statistics } from '@weir/usage';
+import { createCounter, createFlowRecorder, createStoreId, DataLostError, DEFAULT_NAMES, statistics } from '@weir/usage';
 import type { Worker, WorkerDefinition } from '@weir/worker';
 import { openConnection } from './connection';
 import { createDurability } from './durable';
@@ -33,10 +33,16 @@ const variables = {
       'first served; the others are in the total and counted as left out. Each takes two HyperLogLogs: 0.4 KB for a ' +
       'few sources, 28 KB for thousands.',
   }),
+  STATISTICS_NAMES: variable(integer(1, 1_000_000, 'names').default(DEFAULT_NAMES), {
+    description:
+      'How many values of a dimension (repositories, or pairs of organization and repository) each statistic tells ' +
+      'apart in one hour or day, first come, first served; the others are one number, `other`. For statistics that do ' +
+      'not say it themselves. Each takes about 100 bytes for the hour and as much for the day.',
+  }),
 };
 
 /**
- * Counts events in Redis under the keys of seed 000, each event once (DESIGN, section 5).
+ * Counts events in Redis under the keys of seed 000 and in cubes, each event once (DESIGN, section 5).
  *
  * A batch is done when Redis has it in its append-only file. A Redis that comes back without its data is counted into
  * no more (reference reliability F37): the worker is not ready, `weir_redis_data_lost` is 1, and somebody has to decide.
@@ -44,7 +50,8 @@ const variables = {
 export const redisWorker: WorkerDefinition<typeof variables> = {
   name: 'redis',
   variables,
-  create({ REDIS_URL, REDIS_PREFIX, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES }, { log, metrics }) {
+  create(config, { log, metrics }) {
+    const { REDIS_URL, REDIS_PREFIX, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES, STATISTICS_NAMES } = config;
     const connection = openConnection({ url: REDIS_URL, log });
     const { redis } = connection;
     const dedupeSeconds = DEDUPE_DAYS * SECONDS_A_DAY;
@@ -54,6 +61,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
       statistics,
       prefix: REDIS_PREFIX,
       dedupeSeconds,
+      names: STATISTICS_NAMES,
       distinct: { keepDays: UNIQUES_DAYS, namesADay: UNIQUES_NAMES },
       storeId: store.value,
     });
