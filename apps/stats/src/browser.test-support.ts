@@ -1,4 +1,4 @@
-import { installPackages } from '@weir/testing';
+import { installPackages, needProgram } from '@weir/testing';
 import { chromium, type Browser } from 'playwright-core';
 
 /** It reaches for nothing but what it is shown. Without its sandbox, which containers do not let it have. */
@@ -15,5 +15,5 @@ const FLAGS = [
 /** Debian's Chromium, installed where it is missing, with a new empty profile. */
 export async function launchBrowser(): Promise<Browser> {
   await installPackages(['chromium'], { ask: async () => true, progress: () => {} });
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
+  return chromium.launch({ executablePath: needProgram('chromium', 'chromium'), args: FLAGS });
 }

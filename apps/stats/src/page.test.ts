@@ -338,7 +338,21 @@ test('a phone 360 pixels wide shows all of it without scrolling sideways', async
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
 });
 
-// Last of all but the pictures: they take the network and the store away.
+const pictures = picturing ? [
+  ['stats-light', { colorScheme: 'light' }],
+  ['stats-dark', { colorScheme: 'dark' }],
+  ['stats-phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
+] as const : []; // prettier-ignore
+for (const [name, options] of pictures) {
+  test(`makes the picture ${name}`, async () => {
+    const { page } = await visit('/', options);
+    await settled(page);
+    await page.screenshot({ path: join(IMAGES, `${name}.png`), fullPage: true });
+    expect(await page.locator('.notice').count()).toBe(0);
+  });
+}
+
+// Last of all: it takes the network and the store away.
 test('without a network, and without Redis, it says so, keeps what it has shown, and comes back by itself', async () => {
   const { page } = await visit();
   await settled(page);
@@ -357,17 +371,3 @@ test('without a network, and without Redis, it says so, keeps what it has shown,
   await notice.waitFor({ state: 'detached' });
   expect(await tile(page, 'Pulls').locator('.tile-value').textContent()).toBe(how(events, isPull, lastWeek));
 });
-
-const pictures = picturing ? [
-  ['stats-light', { colorScheme: 'light' }],
-  ['stats-dark', { colorScheme: 'dark' }],
-  ['stats-phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
-] as const : []; // prettier-ignore
-for (const [name, options] of pictures) {
-  test(`makes the picture ${name}`, async () => {
-    const { page } = await visit('/', options);
-    await settled(page);
-    await page.screenshot({ path: join(IMAGES, `${name}.png`), fullPage: true });
-    expect(await page.locator('.notice').count()).toBe(0);
-  });
-}

@@ -28,6 +28,7 @@ export type { Isolated, IsolatedDatabase, TestServers } from './test-servers';
 export { findServers } from './servers/find';
 export type { FindOptions } from './servers/find';
 export { installPackages, missingPackages } from './servers/packages';
+export { needProgram } from './servers/private-server';
 export type { DebianPackage, InstallOptions } from './servers/packages';
 export { panelsOf, queriesOf, readDashboards, substituted } from './grafana/queries';
 export type { Dashboard, DashboardQuery, Panel, Substitutions } from './grafana/queries';

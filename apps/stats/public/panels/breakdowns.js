@@ -6,7 +6,7 @@ const PANELS = [
   ['Organizations', [['Organization', ['organization']]]],
   ['Images', [['Image', ['repository']], ['With tag', ['repository', 'tag']]]],
   ['Clients', [['Client', ['client']], ['With version', ['client', 'clientVersion']]]],
-  ['Architectures', [['Architecture', ['architecture']], ['Platform', ['platform']]]],
+  ['Platforms', [['Architecture', ['architecture']], ['Platform', ['platform']]]],
   ['Places', [['Country', ['country']], ['Network', ['network']]]],
   ['Kinds', [['Kind', ['kind']], ['Rhythm', ['pattern']], ['Fusion', ['fusion']]]],
 ]; // prettier-ignore

@@ -34,8 +34,7 @@ export function createHealth() {
   }
 
   function draw({ gaps: { gaps: found }, ...health }, { state, descriptions }) {
-    const times = found.length === 1 ? 'one gap' : `${found.length} gaps`;
-    setText(flow, found.length === 0 ? 'No gaps are known in this range.' : `There are ${times} in this range; numbers of these times are not whole:`); // prettier-ignore
+    setText(flow, verdictOn(found.length));
     renderGaps(gaps, found, GAPS);
     drawStatistics(descriptions);
     drawServices(health, state);
@@ -73,6 +72,12 @@ export function createHealth() {
       })),
     });
   }
+}
+
+function verdictOn(gaps) {
+  if (gaps === 0) return 'No gaps are known in this range.';
+  const many = gaps === 1 ? 'There is one gap' : `There are ${gaps} gaps`;
+  return `${many} in this range; numbers of ${gaps === 1 ? 'that time' : 'these times'} are not whole:`;
 }
 
 const meanOf = (sum, count) => (count > 0 ? formatDuration(sum / count) : '–');
