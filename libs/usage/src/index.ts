@@ -58,6 +58,3 @@ export type { CubesOptions } from './cube/cubes';
 export { QuestionError } from './cube/question-error';
 export { parseTime, TIMES } from './cube/time-expression';
 export { countedRange } from './cube/buckets';
-export { bucketKey, formatMember, latestKey } from './cube/keys';
-export { descriptionsKey, INTERVALS } from './cube/question';
-export type { Answer, Cubes, Description, LatestQuestion, LatestRow, Question, Row } from './cube/question';
