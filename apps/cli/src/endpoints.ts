@@ -41,6 +41,67 @@ export function ingestKey(io: Io, option?: string): string {
   return endpoint(io, { option, variable: 'INGEST_KEY', endpoint: 'ingestKey', what: 'a key for the ingest API' });
 }
 
+/** Where the read API is, and how this command shows it whom it acts for. */
+export interface StatsAccess {
+  /** Without credentials, search and fragment. */
+  url: URL;
+  /** The `Authorization` header; absent when there are no credentials. */
+  authorization?: string;
+}
+
+/**
+ * The read API, from STATS_URL or `stats`, with STATS_KEY, STATS_USER and STATS_PASSWORD, or the credentials of the URL.
+ * What the quick start made up goes to its own address alone.
+ *
+ * @throws CliError (exit code 78)
+ */
+export function statsAccess(io: Io, option?: string): StatsAccess {
+  const address = endpoint(io, { option, variable: 'STATS_URL', endpoint: 'stats', what: 'the read API' });
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    const message = 'the address of the read API must be a URL such as https://name:password@stats.example.com';
+    throw new CliError(message, exitCodes.configuration);
+  }
+  const ofQuickStart = option === undefined && !io.env['STATS_URL'] ? endpointsOf(io) : undefined;
+  const authorization = keyIn(io) ?? passwordIn(io) ?? passwordOf(url) ?? passwordFrom(ofQuickStart);
+  Object.assign(url, { username: '', password: '', search: '', hash: '' });
+  return { url, ...(authorization === undefined ? {} : { authorization }) };
+}
+
+function keyIn({ env }: Io): string | undefined {
+  const key = env['STATS_KEY'];
+  if (!key) return undefined;
+  if (/^[\x21-\x7e]+$/.test(key)) return `Bearer ${key}`;
+  throw new CliError('STATS_KEY must be visible ASCII characters, without spaces', exitCodes.configuration);
+}
+
+function passwordIn({ env }: Io): string | undefined {
+  const [name, password] = [env['STATS_USER'], env['STATS_PASSWORD']];
+  if (!name && !password) return undefined;
+  if (name && password) return basic(name, password);
+  const missing = name ? 'STATS_PASSWORD' : 'STATS_USER';
+  throw new CliError(`${missing} must be set, too: a name and its password go together`, exitCodes.configuration);
+}
+
+function passwordOf({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined;
+  try {
+    return basic(decodeURIComponent(username), decodeURIComponent(password));
+  } catch {
+    const message = 'name and password in the address of the read API must be percent-encoded';
+    throw new CliError(message, exitCodes.configuration);
+  }
+}
+
+function passwordFrom(endpoints: Record<string, unknown> | undefined): string | undefined {
+  const [name, password] = [endpoints?.['statsUser'], endpoints?.['statsPassword']];
+  return typeof name === 'string' && typeof password === 'string' ? basic(name, password) : undefined;
+}
+
+/** RFC 7617, in UTF-8. */
+const basic = (name: string, password: string): string =>
+  `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
+
 function endpointsOf(io: Io): Record<string, unknown> | undefined {
   const path = join(io.cwd, FILE);
   let text: string;

@@ -13,7 +13,7 @@ export interface Io {
   signal: AbortSignal;
 }
 
-export type Output = Writable & { isTTY?: boolean; columns?: number };
+export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 
 /** What every command exits with; documented in `weir --help`. */
 export const exitCodes = { ok: 0, found: 1, usage: 2, unavailable: 69, configuration: 78 } as const;
@@ -39,8 +39,11 @@ export function colours(io: Io): ReturnType<typeof pc.createColors> {
 }
 
 /** Writes a line; resolves when the reader can take more, so that a slow one holds us up and not our memory. */
-export async function print(out: Output, text: string): Promise<void> {
-  if (out.write(`${text}\n`) || out.destroyed) return;
+export const print = (out: Output, text: string): Promise<void> => write(out, `${text}\n`);
+
+/** {@link print} of text as it is. */
+export async function write(out: Output, piece: string | Uint8Array): Promise<void> {
+  if (out.write(piece) || out.destroyed) return;
   await new Promise<void>((resolve) => {
     const done = () => void (out.off('drain', done).off('close', done), resolve());
     out.on('drain', done).on('close', done);

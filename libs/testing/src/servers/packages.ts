@@ -19,6 +19,8 @@ const programOf = {
   containerd: 'containerd',
   // Its promtool, which checks the alert rules.
   prometheus: 'promtool',
+  // Looks at the page of stats.
+  chromium: 'chromium',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;
