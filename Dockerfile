@@ -20,7 +20,8 @@ RUN node_modules/.bin/tsc --build \
       apps/redis-worker apps/influx-worker apps/mongo-worker apps/cli \
  && mkdir /built \
  && find apps libs -path '*/node_modules' -prune -o -path '*/dist/*' \( -name '*.js' -o -name '*.js.map' \) \
-      -exec cp --parents '{}' /built ';'
+      -exec cp --parents '{}' /built ';' \
+ && cp -r --parents apps/stats/public /built
 
 # What the apps need to run, and nothing of the quick start and the tests.
 FROM ${NODE_IMAGE} AS production

@@ -21,10 +21,14 @@ keys() {
   for pattern in $2; do printf ' %s%s' "$1" "$pattern"; done
 }
 
+# What stats reads of the cubes, and where it makes unions of them.
+cubes='weir:statistics weir:cube:* weir:cube-latest:*'
+unions='weir:cube-block:* weir:cube-answer:*'
+
 cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
 user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
 user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +setbit +zremrangebyrank
-user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading") +info +ping +get +mget +zrangebylex +pfcount +zrange
+user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading $cubes")$(keys '~' "$unions") +info +ping +get +mget +zrangebylex +pfcount +hget +hgetall +zcard +zmscore +zscore +zunion +zrange +zunionstore +zincrby +zrem +expire +exists +unlink +multi +exec
 USERS

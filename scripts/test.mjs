@@ -17,6 +17,7 @@ const packages = [
   'buildah',
   'openssl',
   'prometheus',
+  'chromium',
 ];
 
 export const run = command(async (args) => {

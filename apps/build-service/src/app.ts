@@ -6,6 +6,7 @@ import { mkdir, realpath, rm } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { SOURCE } from './announce';
 import { createBuildah } from './buildah';
 import type { variables } from './config';
 import { createJobs, type JobsOptions } from './jobs';
@@ -28,7 +29,8 @@ const CONNECTIONS = 1024;
 export async function start(config: Config<typeof variables>, context: Context): Promise<void> {
   const { log, metrics } = context;
   const publisher = createPublisher({
-    url: config.AMQP_URL, spoolDir: config.SPOOL_DIR, spoolBytes: config.SPOOL_BYTES, name: 'build-service', log, metrics,
+    url: config.AMQP_URL, spoolDir: config.SPOOL_DIR, spoolBytes: config.SPOOL_BYTES, name: 'build-service', source: SOURCE,
+    log, metrics,
   }); // prettier-ignore
   context.onStop('publisher', () => publisher.close());
   context.health.check('keeping events', () => publisher.accepting());

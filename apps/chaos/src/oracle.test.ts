@@ -129,6 +129,14 @@ test('what nobody issued is unknown: a key, a point, a document, an id of anothe
   expect(counts(await judge())).toEqual({ ...clean, unknown: 4 });
 });
 
+test('what ingest says of itself is not what somebody else has sent', async () => {
+  const { judge, points, documents } = scene();
+  const event = { ...makeEvent({ seed: 1, source: 'weir/ingest', number: 0, midnightMs }), type: 'io.weir.outage' };
+  points.push(event);
+  documents.push(event);
+  expect(counts(await judge())).toEqual(clean);
+});
+
 test('a point or a document that is not as it was sent differs', async () => {
   const { judge, points, documents } = scene();
   points[4] = { ...(points[4] as SentEvent), data: { ...points[4]?.data, repository: 'another' } };

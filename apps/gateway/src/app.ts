@@ -43,6 +43,7 @@ export async function start(config: GatewayConfig, context: Context): Promise<vo
     spoolDir: config.SPOOL_DIR,
     spoolBytes: config.SPOOL_BYTES,
     name: 'weir-gateway',
+    source: sourceOf(config),
     log,
     metrics,
   });
@@ -87,8 +88,15 @@ export async function startGateway(options: {
   const shared = config.REDIS_URL === undefined ? undefined : await openSharedKnowledge({ url: config.REDIS_URL, log, metrics }); // prettier-ignore
   onStop('shared knowledge', () => shared?.close());
   const knowledge = createKnowledge({ labels: rules.fusionLabels, metrics, shared });
-  const source = config.GATEWAY_NAME === undefined ? 'weir/gateway' : `weir/gateway/${config.GATEWAY_NAME}`;
-  const counting = (recorder = createRecorder({ publisher, knowledge, readability, metrics, log, clock, source }));
+  const counting = (recorder = createRecorder({
+    publisher,
+    knowledge,
+    readability,
+    metrics,
+    log,
+    clock,
+    source: sourceOf(config),
+  }));
   onStop('events of answered requests', () => counting.drain(EVENT_GRACE_MS));
 
   const parts = {
@@ -140,4 +148,9 @@ function rulesOf(config: GatewayConfig): Rules {
   const read = readRulesFile(file, config.GATEWAY_MODE);
   if (!read.ok) throw new ConfigError(read.problems.map((message) => ({ variable: 'RULES_FILE', message })));
   return read.rules;
+}
+
+/** The source of what this gateway says. */
+function sourceOf({ GATEWAY_NAME: name }: GatewayConfig): string {
+  return name === undefined ? 'weir/gateway' : `weir/gateway/${name}`;
 }

@@ -120,6 +120,40 @@ describe('executed', () => {
     expect(executed).toBeGreaterThanOrEqual(50);
   });
 
+  test('outages are marked on every dashboard, each where it began and where it ended', async () => {
+    for (const dashboard of dashboards.values()) {
+      const marks = async (name: string) => {
+        const query = queriesOf(dashboard).find(({ where }) => where === `annotation ${name}`) as DashboardQuery;
+        const rows = await run(dashboard, query, all);
+        return rows.flatMap(({ columns, values }) =>
+          values.map((row) => ['service', 'state', 'reason'].map((column) => row[columns.indexOf(column)])),
+        );
+      };
+      expect(await marks('Outages')).toEqual([['weir/ingest', 'down', 'spooled']]);
+      expect(await marks('Back again')).toEqual([['registry', 'up', null]]);
+    }
+  });
+
+  test('a time of which there is no sample of the flow is a gap, not a zero', async () => {
+    for (const [file, where] of [
+      ['usage.json', 'Flow, A'],
+      ['event-flow.json', 'Flow, A'],
+      ['event-flow.json', 'Queue depth, A'],
+      ['event-flow.json', 'Consumers, A'],
+      ['event-flow.json', 'Lag, A'],
+    ] as const) {
+      const dashboard = dashboards.get(file) as Dashboard;
+      const query = queriesOf(dashboard).find((candidate) => candidate.where === where) as DashboardQuery;
+      const [series] = await run(dashboard, query, all);
+      const values = series?.values.map(([, value]) => value) ?? [];
+      // 24 hours in steps of 10 minutes, of which only the last have samples.
+      const sampled = values.findIndex((value) => value !== null);
+      expect([where, sampled > 100]).toEqual([where, true]);
+      const panel = panelsOf(dashboard.panels).find(({ title }) => where === `${title}, A`);
+      expect([where, panel?.fieldConfig?.defaults.custom?.spanNulls]).toEqual([where, panel?.title === 'Flow' ? false : 120_000]); // prettier-ignore
+    }
+  });
+
   test('every query is understood with one and with several values chosen', async () => {
     for (const values of [['example.com'], ['amd64', 'a.b/c|d', "o'neil"]]) {
       const variables = { organization: values, architecture: values, source: values };
@@ -213,6 +247,7 @@ function samples(): WeirEvent[] {
   }
   for (const kind of ['build', 'mirror']) add(`io.weir.${kind}`, { repository: 'acme/app', platform: 'linux/amd64' });
   add('io.weir.health', { service: 'registry', healthy: false }, 'monitor');
+  add('io.weir.outage', { service: 'registry', state: 'up' }, 'monitor');
   add('com.example.deployed', { what: 'ever' }, 'ci');
   return events;
 }

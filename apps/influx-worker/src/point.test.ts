@@ -94,6 +94,13 @@ test('health, of a service', () => {
   );
 });
 
+test('an outage, with why and how many events waited', () => {
+  const data = { service: 'weir/ingest', state: 'down', outage: '0192', reason: 'spooled', events: 7 };
+  expect(lineFor('io.weir.outage', data)).toBe(
+    `outage,service=weir/ingest,source=weir/gateway,state=down identity="${identity}",id="0193",reason="spooled",events=7 `,
+  );
+});
+
 test('a type that is not in the catalogue is counted under `other` with its type as a tag', () => {
   expect(lineFor('com.example.made up', { bytes: 'many' })).toBe(
     `other,source=weir/gateway,type=com.example.made\\ up identity="${identity}",id="0193" `,

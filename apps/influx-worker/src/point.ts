@@ -146,6 +146,7 @@ function fieldsOf(event: WeirEvent, platforms: readonly string[], identity: stri
   text('pull', data['pull']);
   text('resource', data['resource']);
   text('entity', data['entityName']);
+  text('reason', data['reason']);
   text('network', network?.name);
   number('asn', network?.asn);
   number('bytes');
@@ -153,6 +154,7 @@ function fieldsOf(event: WeirEvent, platforms: readonly string[], identity: stri
   number('durationMs');
   number('responseTimeMs');
   number('queueLength');
+  number('events');
   if (typeof data['healthy'] === 'boolean') fields.push(['healthy', data['healthy']]);
   return fields;
 }

@@ -23,6 +23,7 @@ export async function start(config: Config<typeof variables>, context: Context):
     spoolDir: config.SPOOL_DIR,
     spoolBytes: config.SPOOL_BYTES,
     name: 'ingest',
+    source: 'weir/ingest',
     log,
     metrics,
   });

@@ -136,7 +136,7 @@ describe('after a few events', () => {
       '/v1alpha3/metrics/unknown',
       '/v1alpha3/metrics/fusion',
       '/v1alpha1/metrics/pulls',
-      '/',
+      '/nowhere',
       '/%2f',
     ]) {
       expect(await get(path)).toEqual([404, { message: 'Page Not Found' }]);

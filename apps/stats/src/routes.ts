@@ -6,7 +6,10 @@ import type { Logger } from 'pino';
 import { accountNeeded, ForbiddenError, organizationFor, readerIn } from './access';
 import type { Account, Reader } from './accounts';
 import { renderAnswer } from './answer';
+import { createPage } from './page';
 import { METRIC_OF_PATH, ParameterError, questionOf } from './question';
+import { createStatscache } from './peers/statscache';
+import { createTracker } from './peers/tracker';
 import { createUniquesRoute } from './uniques';
 import { cors } from './v1/cors';
 import { createV1, type V1Options } from './v1/routes';
@@ -36,6 +39,7 @@ export function createRoutes(options: RoutesOptions): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
+  app.use(createPage());
 
   for (const version of ['v1alpha2', 'v1alpha3'] as const) {
     app.use(`/${version}/metrics`, accountNeeded(accounts, unauthorized));
@@ -57,6 +61,8 @@ export function createRoutes(options: RoutesOptions): Express {
   app.get('/openapi.json', (_, response) => void response.set('cache-control', 'no-cache').json(openApi));
   app.use(['/uniques', '/v1/uniques'], createUniquesRoute({ uniques, accounts, log }));
   app.use('/v1', createV1({ ...v1, accounts, log }));
+  app.use('/v3', createTracker({ ...v1, accounts, log }));
+  app.use('/api', createStatscache({ ...v1, accounts, log }));
   app.use((_, response) => say(response, 404, 'Page Not Found'));
   app.use(failed(log));
   return app;

@@ -21,6 +21,8 @@ export interface DrainOptions {
   send(body: Buffer): Promise<boolean>;
   /** What is sent at once, one event at least. The next part follows when all of this one is confirmed. */
   part: { events: number; bytes: number };
+  /** All that was in the spool has been confirmed. */
+  emptied(): void;
   /** The broker has refused for a while: perhaps only on this connection. */
   keepsRefusing(): void;
   log: Logger;
@@ -34,7 +36,7 @@ const RETRY = { initialMs: 1000, maxMs: 60_000 };
  */
 const RENEW_AFTER = 3;
 
-export function createDrain({ spool, canSend, send, part: most, keepsRefusing, log }: DrainOptions): Drain {
+export function createDrain({ spool, canSend, send, part: most, emptied, keepsRefusing, log }: DrainOptions): Drain {
   /** What of the oldest segment has not been confirmed yet; kept between attempts. */
   let rest: { segment: Segment; payloads: Buffer[] } | undefined;
   let running: Promise<void> | undefined;
@@ -48,7 +50,7 @@ export function createDrain({ spool, canSend, send, part: most, keepsRefusing, l
   const drain = async (from: Spool): Promise<void> => {
     while (sendsOn()) {
       rest ??= await next(from);
-      if (!rest) return;
+      if (!rest) return emptied();
       while (rest.payloads.length > 0) if (!(await sendPart(rest))) return;
       const { segment } = rest;
       rest = undefined;

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import type { WeirEvent } from '@weir/events';
@@ -46,21 +47,44 @@ function start(seed: number) {
   return { child: started, ended, lines, ids };
 }
 
-/** Every id in the queue of a worker, as often as it is there. */
-async function take(): Promise<string[]> {
-  const ids: string[] = [];
+/** Every event in the queue of a worker, as often as it is there. */
+async function take(): Promise<WeirEvent[]> {
+  const events: WeirEvent[] = [];
   for (;;) {
     const message = await channel.get(queueOf('redis'), { noAck: true });
-    if (!message) return ids;
-    ids.push((JSON.parse(message.content.toString()) as WeirEvent).id);
+    if (!message) return events;
+    events.push(JSON.parse(message.content.toString()) as WeirEvent);
   }
+}
+
+const idsOf = (events: readonly WeirEvent[]) => new Set(events.map(({ id }) => id));
+
+/** Every emergency has been told of from its beginning to its end; one that was told twice was the same both times. */
+function expectWholeEmergencies(events: readonly WeirEvent[]): void {
+  const told = new Map<string, WeirEvent>();
+  for (const event of events.filter(({ type }) => type === 'io.weir.outage')) {
+    expect(told.get(event.id) ?? event).toEqual(event);
+    told.set(event.id, event);
+  }
+  const of = (state: string) =>
+    [...told.values()].filter(({ data }) => data['state'] === state).map(({ data }) => data['outage']);
+  expect(of('down').length).toBeGreaterThan(0);
+  expect(of('down').sort()).toEqual(of('up').sort());
 }
 
 async function drained(): Promise<void> {
   const log = pino({ level: 'silent' });
   const spoolDir = join(root.path, 'spool');
-  const publisher = createPublisher({ url: broker.url, spoolDir, log, metrics: new Registry() });
-  await until(() => publisher.owning() === true && publisher.depth().spooledEvents === 0);
+  const publisher = createPublisher({
+    url: broker.url,
+    spoolDir,
+    log,
+    metrics: new Registry(),
+    source: 'crash',
+    emergencyMs: 0,
+  });
+  await until(() => publisher.ready() === true && publisher.owning() === true && publisher.depth().spooledEvents === 0);
+  await until(async () => !(await readdir(spoolDir)).includes('episodes'));
   await publisher.close();
 }
 
@@ -78,7 +102,9 @@ test('killed at any moment, between confirm and removal too, it loses nothing th
     for (const line of process.lines()) outcomes.add(line.split(' ')[0] ?? '');
   }
   await drained();
-  const found = new Set(await take());
+  const events = await take();
+  const found = idsOf(events);
+  expectWholeEmergencies(events);
   expect(outcomes).toEqual(new Set(['confirmed', 'spooled']));
   expect(acknowledged.filter((id) => !found.has(id))).toEqual([]);
 });
@@ -89,6 +115,8 @@ test('SIGTERM in the middle of it: the exit code is 0, and what was acknowledged
   process.child.kill('SIGTERM');
   expect(await process.ended).toEqual([0, null]);
   await drained();
-  const found = new Set(await take());
+  const events = await take();
+  const found = idsOf(events);
+  expectWholeEmergencies(events);
   expect(process.ids().filter((id) => !found.has(id))).toEqual([]);
 });

@@ -3,11 +3,14 @@ import { encodeEvent, type WeirEvent } from '@weir/events';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createDrain } from './drain';
+import { createEmergency, SHORTEST_MS } from './emergency';
+import { episodeFile } from './episode-file';
 import { keepConnected } from './link';
 import { messageOptions, messageOptionsOf } from './message';
 import { publisherMetrics, type PublisherDepth, type PublisherState } from './publisher-metrics';
 import { createWindow, type Window } from './publisher-window';
 import { openSpool, type Spool } from './spool';
+import { fileSystem } from './spool-disk';
 import { SpoolError, spoolErrorOf } from './spool-error';
 import { withTimeout } from './timeout';
 import { declareOn, EXCHANGE, neededToPublish, WORKERS } from './topology';
@@ -54,6 +57,10 @@ export interface PublisherOptions {
   spoolBytes?: number;
   /** Shown in the broker's list of connections. */
   name?: string;
+  /** Who tells of emergencies (`createEmergency`): `weir/ingest`. Without it nobody does. */
+  source?: string;
+  /** How long an emergency lasts at least that is told of, milliseconds. */
+  emergencyMs?: number;
 }
 
 const SWEEP_MS = 1000;
@@ -78,7 +85,7 @@ const NOTHING = { events: 0, bytes: 0, otherBytes: 0, since: undefined };
 /** Connects in the background; never throws for a broker that is missing. */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { url, spoolDir, log, metrics, window = 4096, windowBytes = 32 * 1024 ** 2 } = options;
-  const { confirmTimeoutMs = 10_000, spoolBytes = 1024 ** 3 } = options;
+  const { confirmTimeoutMs = 10_000, spoolBytes = 1024 ** 3, source, emergencyMs = SHORTEST_MS } = options;
   const counted = publisherMetrics(metrics, spoolBytes, () => state());
   const drainEvents = Math.max(1, Math.floor(window * DRAIN_SHARE));
   const drainBytes = Math.min(DRAIN_BYTES, windowBytes * DRAIN_SHARE);
@@ -96,7 +103,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const tryToOpenSpool = async (): Promise<void> => {
     try {
       const onDamage = (places: number) => counted.damaged.inc(places);
-      spool = await openSpool({ dir: spoolDir, maxBytes: spoolBytes, log, onDamage });
+      const opened = await openSpool({ dir: spoolDir, maxBytes: spoolBytes, log, onDamage });
+      await emergency?.begin(opened.depth());
+      spool = opened;
       drain.wakeNow();
     } catch (error) {
       const problem = spoolErrorOf(error);
@@ -173,6 +182,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (!spool) throw spoolProblem;
     await spool.append(body);
     counted.spooled.inc();
+    emergency?.spooled();
     drain.wake();
     return 'spooled';
   };
@@ -198,12 +208,19 @@ export function createPublisher(options: PublisherOptions): Publisher {
     });
   };
 
+  const emergency =
+    source === undefined
+      ? undefined
+      : createEmergency({ source, file: episodeFile(spoolDir, fileSystem), publish, log, shortestMs: emergencyMs });
   const drain = createDrain({
     log,
     spool: () => spool,
     canSend: () => channel !== undefined && !blocked,
     send: (body) => send(body, messageOptionsOf(body), drained),
     part: { events: drainEvents, bytes: drainBytes },
+    emptied() {
+      if (spool?.depth().events === 0) emergency?.drained();
+    },
     keepsRefusing: () => link.reset('the broker keeps refusing events'),
   });
   let opening = tryToOpenSpool();
@@ -245,6 +262,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       await link.close();
       clearTimeout(reopening);
       await opening;
+      await emergency?.close();
       await spool?.close();
     },
   };

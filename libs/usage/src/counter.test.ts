@@ -3,13 +3,13 @@ import type { Redis } from 'ioredis';
 import { createCounter, type Counter } from './counter';
 import { parseKey } from './keys';
 import { giveRedis } from './redis.test-support';
-import type { Statistic } from './statistic';
-import { statistics } from './statistics';
+import { usageKeys } from './statistics/usage-keys';
 
 let redis: Redis;
 let counter: Counter;
 
 const DEDUPE_SECONDS = 32 * 86_400;
+const statistics = [usageKeys];
 const noon = Date.UTC(2024, 3, 23, 12);
 
 giveRedis((client) => (redis = client));
@@ -185,25 +185,3 @@ test('an event that a statistic throws on is refused with the reason, and the ot
   expect(counted).toBe(2);
   expect(refused).toEqual([{ event: half, reason: 'cannot be counted: A name in a key must be well-formed Unicode.' }]);
 });
-
-test('another statistic counts beside the first, under its own name', async () => {
-  const traffic: Statistic = {
-    name: 'traffic',
-    summary: 'Bytes pulled',
-    description: 'Bytes of images by repository.',
-    increments: ({ type, data }) => {
-      if (type !== 'io.weir.pull') return [];
-      const dimensions = { repository: String(data['repository']) };
-      return [{ measure: 'bytes', dimensions, resolution: 'day', by: Number(data['bytes'] ?? 0) }];
-    },
-  };
-  const both = createCounter({ redis, statistics: [...statistics, traffic], prefix: '', dedupeSeconds: DEDUPE_SECONDS });
-  const large = pull('a.org', { bytes: 5_000_000_000 });
-  await both.count([large, pull('a.org', { bytes: 7 }), pull('a.org', { bytes: -2 }), large]);
-  expect(await redis.get('weir:traffic:bytes/repository/library%2Falpine/d/2024-04-23')).toBe('5000000005');
-  expect(await usage()).toEqual(sevenKeys('a.org', 3));
-  expect(await both.count([pull('a.org', { bytes: 0.5 })])).toMatchObject({
-    counted: 0,
-    refused: [{ reason: 'cannot be counted: traffic counts by 0.5, not by a whole number' }],
-  });
-}); // prettier-ignore

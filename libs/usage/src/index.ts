@@ -1,10 +1,37 @@
 export { formatCounter, formatKey, isCalendarDay, METRICS, parseKey } from './keys';
 export type { Metric, UsageKey } from './keys';
-export type { DistinctSet, Increment, Members, Statistic } from './statistic';
+export { isCube, isDistinct, isKeyed, KEEP_DAYS } from './statistic';
+export type {
+  Cube,
+  Described,
+  Distinct,
+  DistinctSet,
+  Increment,
+  Keyed,
+  Measure,
+  Members,
+  Statistic,
+  Step,
+} from './statistic';
+export {
+  BLOCK_DAYS,
+  blockKey,
+  blockOf,
+  bucketKey,
+  formatMember,
+  latestKey,
+  OTHER,
+  parseMember,
+  RESOLUTIONS,
+} from './cube/keys';
+export type { BlockDays, Resolution, Series } from './cube/keys';
+export { descriptionsKey, INTERVALS } from './cube/question';
+export type { Answer, Cubes, Description, Interval, LatestQuestion, LatestRow, Question, Row } from './cube/question';
 export { statistics } from './statistics';
 export { createCounter, DataLostError, HeldError } from './counter';
 export type { Counted, Counter, CounterOptions } from './counter';
-export type { Uncountable } from './batch';
+export { DEFAULT_NAMES } from './batch';
+export type { CountingOptions, Plugins, Uncountable } from './batch';
 export type { DistinctOptions } from './members';
 export { createStoreId } from './store-id';
 export type { StoreId } from './store-id';
@@ -31,6 +58,3 @@ export type { CubesOptions } from './cube/cubes';
 export { QuestionError } from './cube/question-error';
 export { parseTime, TIMES } from './cube/time-expression';
 export { countedRange } from './cube/buckets';
-export { bucketKey, formatMember, latestKey } from './cube/keys';
-export { descriptionsKey, INTERVALS } from './cube/question';
-export type { Answer, Cubes, Description, LatestQuestion, LatestRow, Question, Row } from './cube/question';

@@ -5,8 +5,9 @@ import { createCounter, HeldError, type Counter } from './counter';
 import { takeHold } from './hold';
 import { giveRedis } from './redis.test-support';
 import { startRecount } from './recount';
-import { noIncrements, type Statistic } from './statistic';
-import { statistics } from './statistics';
+import type { Distinct, Statistic } from './statistic';
+import { sources } from './statistics/sources';
+import { usageKeys } from './statistics/usage-keys';
 import { createStoreId } from './store-id';
 
 /** Distinct members in Redis: what is written, when, and what is not. */
@@ -14,6 +15,7 @@ import { createStoreId } from './store-id';
 let redis: Redis;
 let counter: Counter;
 
+const statistics = [usageKeys, sources];
 const KEEP_DAYS = 400;
 const today = new Date().toISOString().slice(0, 10);
 
@@ -190,15 +192,17 @@ test('names make keys of their own, whatever is in them', async () => {
 });
 
 test('an event whose members cannot be told is refused with the reason, and nothing of it is counted', async () => {
-  const broken: Statistic = {
-    ...(statistics[0] as Statistic),
+  const broken: Distinct = {
+    name: 'broken',
+    summary: 'Nothing',
+    description: 'Throws.',
     members: ({ data }) => {
       if (data['repository'] === 'bad') throw new Error('no members here');
       return [];
     },
   };
   const bad = pull(1, { repository: 'bad' });
-  const { counted, refused } = await create({ kept: [broken] }).count([pull(1), bad]);
+  const { counted, refused } = await create({ kept: [...statistics, broken] }).count([pull(1), bad]);
   expect([counted, refused]).toEqual([1, [{ event: bad, reason: 'cannot be counted: no members here' }]]);
   const half = pull(1, { repository: 'half\ud800' });
   expect(await counter.count([half])).toMatchObject({ counted: 0, refused: [{ event: half }] });
@@ -206,11 +210,10 @@ test('an event whose members cannot be told is refused with the reason, and noth
 });
 
 test('a statistic of members only adds them, and counts no event', async () => {
-  const visitors: Statistic = {
+  const visitors: Distinct = {
     name: 'visitors',
     summary: 'Who looked',
     description: 'Users that looked at anything.',
-    increments: noIncrements,
     members: ({ type, data }) =>
       type === 'io.weir.view' ? [{ member: String(data['who']), sets: [{ measure: 'users', dimensions: {} }] }] : [],
   };

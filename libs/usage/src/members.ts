@@ -1,7 +1,7 @@
 import { utcDay, type WeirEvent } from '@weir/events';
 import { entry } from './entry';
 import { formatCounter } from './keys';
-import type { DistinctSet, Members, Statistic } from './statistic';
+import { isDistinct, type DistinctSet, type Members, type Statistic } from './statistic';
 import { distinctKey, keptUntil, roomKeys, type RoomKeys } from './store';
 
 /** Remembered sets, each of half a kilobyte; when there are more, all are forgotten and made again. */
@@ -55,7 +55,7 @@ export function createMemberCollector(
   prefix: string,
   { keepDays }: DistinctOptions,
 ): MemberCollector {
-  const having = statistics.filter(({ members }) => members !== undefined);
+  const having = statistics.filter(isDistinct);
   /** Day → what a statistic returned → the sets in Redis; two that name one set get one and the same. */
   const days = new Map<string, Map<readonly DistinctSet[], readonly MemberSet[]>>();
   const known = new Map<string, MemberSet>();
@@ -85,7 +85,7 @@ export function createMemberCollector(
     plan(event) {
       let all = nothing;
       for (const statistic of having) {
-        const found = statistic.members?.(event) ?? [];
+        const found = statistic.members(event);
         if (found.length > 0) all = [...all, ...planOf(statistic.name, found, event)];
       }
       return all;

@@ -7,21 +7,12 @@ import { takeHold } from './hold';
 import { startRecount, type Recount } from './recount';
 import { keysBeginning } from './scan';
 import { createStoreId } from './store-id';
-import type { Statistic } from './statistic';
-import { statistics as shipped } from './statistics';
+import { usageKeys } from './statistics/usage-keys';
 import { swap } from './swap';
 
 /** The parts of a rebuild, without the history: events are given by hand. */
 
-const traffic: Statistic = {
-  name: 'traffic',
-  summary: 'Bytes pulled',
-  description: 'Bytes of images by repository, for the day only.',
-  increments: ({ data }) => [
-    { measure: 'bytes', dimensions: { repository: String(data['repository']) }, resolution: 'day', by: Number(data['bytes'] ?? 0) },
-  ],
-}; // prettier-ignore
-const statistics = [...shipped, traffic];
+const statistics = [usageKeys];
 const PREFIX = 'p*[a]:';
 const DEDUPE_SECONDS = 32 * 86_400;
 
@@ -56,7 +47,7 @@ const DAYS = ['2026-11-21', '2026-11-22', '2026-11-23'];
 
 function pulls(count: number, at = 0): WeirEvent[] {
   return Array.from({ length: count }, (_, n) => {
-    const data = { repository: `r/${n % 3}`, platform: 'linux/arm64', bytes: 7, user: { organization: `org${n % 4}` } };
+    const data = { repository: `r/${n % 3}`, platform: 'linux/arm64', user: { organization: `org${n % 4}` } };
     return createEvent('io.weir.pull', data, { source: 'test', time: new Date(`${DAYS[(at + n) % 3]}T12:00:00Z`) });
   });
 }
@@ -115,7 +106,6 @@ test('every kind of damage is found by its key, and repaired to the byte', async
   await redis.set(`${PREFIX}pulls/o/ghost`, '5');
   await redis.del(`${PREFIX}pulls/a/arm64`);
   await redis.hset(`${PREFIX}pulls/a/arm64`, 'a', 1);
-  await redis.decrby(`${PREFIX}weir:traffic:bytes/repository/r%2F2/d/2026-11-23`, 8);
   await redis.zrem(`${PREFIX}weir:organizations:pulls`, 'org2');
   await redis.spop(`${PREFIX}weir:seen:2026-11-22`, 7);
   expect(text(await rebuild())).toEqual([
@@ -126,7 +116,6 @@ test('every kind of damage is found by its key, and repaired to the byte', async
     'pulls/o/org1 125 0',
     'weir:organizations:pulls 4 3',
     'weir:seen:2026-11-22 167 160',
-    'weir:traffic:bytes/repository/r%2F2/d/2026-11-23 1162 1154',
   ]);
   expect(await everything()).toEqual(before);
   expect(await redis.ttl(`${PREFIX}weir:seen:2026-11-22`)).toBeGreaterThan(DEDUPE_SECONDS - 100);

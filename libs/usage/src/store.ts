@@ -31,11 +31,6 @@ export function recountsPrefix(prefix: string): string {
   return `${prefix}weir:recount:`;
 }
 
-/** What the counters of a statistic begin with: nothing for seed 000's keys, `weir:<name>:` for all others. */
-export function namespaceOf({ name, bare }: { name: string; bare?: true }): string {
-  return bare ? '' : `weir:${name}:`;
-}
-
 /** A set of distinct members, a HyperLogLog: `weir:distinct:<statistic>:<measure>[/<dimension>/<value>]…/d/<day>`. */
 export function distinctKey(
   prefix: string,

@@ -1,4 +1,4 @@
-import { startRecount, type Recount, type Statistic, keysBeginning } from '@weir/usage';
+import { keysBeginning, startRecount, type Keyed, type Recount, type Step } from '@weir/usage';
 import { utcDay, type WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 
@@ -31,8 +31,7 @@ export async function countMinutes(redis: Redis, prefix: string, sameness: Samen
     remove: recount.remove,
     async minutes() {
       const found = new Map<string, number>();
-      const namespace = `${recount.prefix}weir:${minutesStatistic.name}:`;
-      for await (const keys of keysBeginning(redis, namespace)) {
+      for await (const keys of keysBeginning(redis, `${recount.prefix}${MEASURE}/`)) {
         const values = await redis.mget(keys);
         keys.forEach((key, at) => found.set(readMinute(key.slice(-MINUTE_DIGITS)), Number(values[at])));
       }
@@ -41,22 +40,23 @@ export async function countMinutes(redis: Redis, prefix: string, sameness: Samen
   };
 }
 
+const MEASURE = 'events';
 const MINUTE_DIGITS = 'YYYYMMDDHHMM'.length;
-const known = new Map<string, ReturnType<Statistic['increments']>>();
+const known = new Map<string, readonly Step[]>();
 
-const minutesStatistic: Statistic = {
+const minutesStatistic: Keyed = {
   name: 'minutes',
   summary: 'Events by minute.',
   description: 'One for every event, whatever its type; for `weir verify` alone.',
-  increments({ data }) {
+  steps({ data }) {
     const minute = String(data['minute']);
-    let increments = known.get(minute);
-    if (increments === undefined) {
+    let steps = known.get(minute);
+    if (steps === undefined) {
       if (known.size > 10_000) known.clear();
-      increments = [{ measure: 'events', dimensions: { minute }, resolution: 'all', by: 1 }];
-      known.set(minute, increments);
+      steps = [{ measure: MEASURE, dimensions: { minute }, resolution: 'all' }];
+      known.set(minute, steps);
     }
-    return increments;
+    return steps;
   },
 };
 

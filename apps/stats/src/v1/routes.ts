@@ -97,7 +97,7 @@ export function createV1({ cubes, flow, accounts, turns, metrics, log, now = Dat
   function inTurn(route: string, answering: Answering): RequestHandler {
     return async (request, response) => {
       const ended = metrics.answerSeconds.startTimer({ route });
-      const tooLong = setTimeout(() => response.destroy(), ANSWER_MS);
+      const tooLong = setTimeout(() => response.destroy(), ANSWER_MS).unref();
       response.once('close', () => {
         clearTimeout(tooLong);
         ended();

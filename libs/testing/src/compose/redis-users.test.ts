@@ -134,6 +134,51 @@ describe('gateway', () => {
   });
 });
 
+describe('stats', () => {
+  const bucket = (day: string) => `weir:cube:pulls:pulls:organization:${day}`;
+  const block = 'weir:cube-block:pulls:pulls:organization:7:20454';
+  const answer = 'weir:cube-answer:0a1b';
+
+  test('makes unions of what was counted, and keeps them for a while', async () => {
+    await as('operator', 'ZADD', bucket('2026-01-01'), '3', 'a.example');
+    await as('operator', 'ZADD', 'weir:cube-latest:pulls:organization', '5', 'a.example');
+    await as('operator', 'HSET', 'weir:statistics', 'pulls', '{}');
+    expect(await as('stats', 'HGET', 'weir:statistics', 'pulls')).toBe('{}');
+    expect(await as('stats', 'HGETALL', 'weir:statistics')).toEqual(['pulls', '{}']);
+    expect(await as('stats', 'MULTI')).toBe('OK');
+    await as('stats', 'ZUNIONSTORE', block, '2', bucket('2026-01-01'), bucket('2026-01-02'));
+    await as('stats', 'ZINCRBY', block, '0', '*');
+    await as('stats', 'EXPIRE', block, '60');
+    await as('stats', 'EXISTS', block);
+    await as('stats', 'ZUNIONSTORE', answer, '1', block, 'WEIGHTS', '-1');
+    await as('stats', 'ZREM', answer, '*');
+    await as('stats', 'EXPIRE', answer, '60');
+    expect(await as('stats', 'EXEC')).toEqual([1, '0', 1, 1, 2, 1, 1]);
+    expect(await as('stats', 'ZRANGE', answer, '0', '-1')).toEqual(['a.example']);
+    expect(await as('stats', 'ZSCORE', answer, 'a.example')).toBe('-3');
+    expect(await as('stats', 'UNLINK', answer)).toBe(1);
+    expect(await as('stats', 'ZMSCORE', bucket('2026-01-01'), 'a.example')).toEqual(['3']);
+    expect(await as('stats', 'ZCARD', bucket('2026-01-01'))).toBe(1);
+    expect(await as('stats', 'ZUNION', '1', bucket('2026-01-01'))).toEqual(['a.example']);
+    expect(await as('stats', 'ZUNIONSTORE', answer, '1', 'weir:cube-latest:pulls:organization')).toBe(1);
+  });
+
+  test.each([
+    ['ZUNIONSTORE', bucket('2026-01-01'), '1', bucket('2026-01-02')],
+    ['ZINCRBY', bucket('2026-01-01'), '1', 'a.example'],
+    ['ZREM', bucket('2026-01-01'), 'a.example'],
+    ['EXPIRE', bucket('2026-01-01'), '1'],
+    ['UNLINK', bucket('2026-01-01')],
+    ['UNLINK', 'weir:cube-latest:pulls:organization'],
+    ['UNLINK', 'weir:statistics'],
+    ['HSET', 'weir:statistics', 'pulls', '{}'],
+    ['ZUNIONSTORE', answer, '1', 'session:1'],
+    ['ZUNIONSTORE', answer, '1', SECRET],
+  ])('may not %s %s', async (name, ...args) => {
+    await expect(as('stats', name, ...args)).rejects.toThrow(/NOPERM/);
+  });
+});
+
 test('a script of the worker reaches no further than the worker', async () => {
   const script = (body: string) => as('redis-worker', 'EVAL', body, '0');
   await expect(script("return redis.call('FLUSHALL')")).rejects.toThrow(/NOPERM|not allowed|can't run/i);

@@ -7,6 +7,7 @@ export interface Dashboard {
   title: string;
   panels: Panel[];
   templating: { list: Variable[] };
+  annotations: { list: { name: string; datasource: { uid: string }; target: { query: string } }[] };
 }
 
 export interface Panel {
@@ -14,7 +15,7 @@ export interface Panel {
   type: string;
   title: string;
   gridPos: { x: number; y: number; w: number; h: number };
-  fieldConfig?: { defaults: { unit?: string } };
+  fieldConfig?: { defaults: { unit?: string; custom?: { spanNulls?: boolean | number } } };
   targets?: { refId: string; datasource: { uid: string }; query: string }[];
   /** Of a collapsed row. */
   panels?: Panel[];
@@ -32,7 +33,7 @@ export interface Variable {
 /** One InfluxQL query of a dashboard, macros still in it. */
 export interface DashboardQuery {
   dashboard: string;
-  /** `Pulls by client, A`, or `variable organization`. */
+  /** `Pulls by client, A`, `variable organization`, or `annotation Outages`. */
   where: string;
   /** Of the data source. */
   uid: string;
@@ -58,8 +59,8 @@ export async function readDashboards(folder: string): Promise<Map<string, Dashbo
   return new Map(await Promise.all(dashboards));
 }
 
-/** Every query that a dashboard makes: of its variables and of its panels, those in collapsed rows too. */
-export function queriesOf({ title, panels, templating }: Dashboard): DashboardQuery[] {
+/** Every query that a dashboard makes: of variables, annotations and panels, those in collapsed rows too. */
+export function queriesOf({ title, panels, templating, annotations }: Dashboard): DashboardQuery[] {
   const ofVariables = templating.list
     .filter(({ type }) => type === 'query')
     .map(({ name, datasource, query }) => ({
@@ -76,7 +77,13 @@ export function queriesOf({ title, panels, templating }: Dashboard): DashboardQu
       query,
     })),
   );
-  return [...ofVariables, ...ofPanels];
+  const ofAnnotations = annotations.list.map(({ name, datasource, target }) => ({
+    dashboard: title,
+    where: `annotation ${name}`,
+    uid: datasource.uid,
+    query: target.query,
+  }));
+  return [...ofVariables, ...ofAnnotations, ...ofPanels];
 }
 
 /** All panels, those in collapsed rows too. */

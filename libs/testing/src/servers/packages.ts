@@ -13,11 +13,14 @@ const programOf = {
   skopeo: 'skopeo',
   buildah: 'buildah',
   openssl: 'openssl',
+  curl: 'curl',
   podman: 'podman',
   'docker.io': 'dockerd',
   containerd: 'containerd',
   // Its promtool, which checks the alert rules.
   prometheus: 'promtool',
+  // Looks at the page of stats.
+  chromium: 'chromium',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;

@@ -6,7 +6,7 @@ import { OTHER, type Series } from './keys';
 import type { Answer, Description, Question, Row } from './question';
 import { QuestionError } from './question-error';
 import { paged, rowOf, rowsOf, rowsOverTime } from './rows';
-import { sumOf, sumsOf } from './sums';
+import { sumOf, sumsOf, totalOf } from './sums';
 import { makeUnion, PAGE, type Union } from './union';
 
 /** Combinations that can be followed over time in one answer, and scores that are looked up for it. */
@@ -49,7 +49,10 @@ export async function ask(asked: Asked): Promise<Answer> {
 async function fromMember(asked: Asked, wanted: Wanted, member: string, counted: Counted): Promise<Numbers> {
   const { question } = asked;
   const series = seriesOf(asked, wanted.group);
-  const [total = 0, other = 0] = await sumOf(asked, series, [member, OTHER], counted.whole);
+  const [total = 0, other = 0] =
+    wanted.group.length === 0
+      ? [await totalOf(asked, question, counted.whole)]
+      : await sumOf(asked, series, [member, OTHER], counted.whole);
   const name = wanted.picks.map((pick) => wanted.segments[pick] ?? '').join('/');
   const found = total !== 0 || question.by.length === 0;
   const combinations = found ? [{ name, value: total, members: [member] }] : [];
@@ -71,7 +74,7 @@ async function fromUnion(asked: Asked, wanted: Wanted, counted: Counted): Promis
     ...asked,
     series,
     buckets: counted.whole,
-    keepDays: asked.description.keepDays.day,
+    keep: { days: asked.description.keepDays.day, names: asked.description.names },
   });
   let streams = false;
   try {
@@ -94,11 +97,11 @@ interface FromUnion {
 /** The members as they are, from the largest on. */
 async function inOrder(asked: Asked, series: Series, union: Union, counted: Counted): Promise<FromUnion> {
   const { question } = asked;
-  const [total = 0] = await sumOf(asked, seriesOf(asked, []), [''], counted.whole);
+  const total = await totalOf(asked, question, counted.whole);
   const shown = Math.min(question.top ?? union.size, union.size);
   const numbers = {
     total,
-    ...(await anonymous(asked, counted, total)),
+    ...(await anonymous(asked, counted, total, { series, union })),
     other: union.other,
     ...(question.top === undefined ? {} : { rest: await restOf(union, shown) }),
     groups: union.size,
@@ -135,9 +138,9 @@ async function together(
     if (parts[organization] === '') nobody += value;
   });
   const unfiltered = Object.keys(question.filters).length === 0;
-  const [total = 0] = unfiltered ? await sumOf(asked, seriesOf(asked, []), [''], counted.whole) : [sum];
+  const total = unfiltered ? await totalOf(asked, question, counted.whole) : sum;
   const shown = all.slice(0, question.top);
-  const known = await anonymous(asked, counted, total);
+  const known = await anonymous(asked, counted, total, { series, union });
   const numbers = {
     total,
     ...(organization === -1 || known.anonymous !== undefined ? known : { anonymous: nobody }),
@@ -150,11 +153,17 @@ async function together(
 }
 
 /** How much of it is anonymous, where a group tells that by itself. */
-async function anonymous(asked: Asked, counted: Counted, total: number): Promise<{ anonymous?: number }> {
+async function anonymous(
+  asked: Asked,
+  counted: Counted,
+  total: number,
+  made?: { series: Series; union: Union },
+): Promise<{ anonymous?: number }> {
   const { filters } = asked.question;
   if (Object.hasOwn(filters, ORGANIZATION)) return { anonymous: filters[ORGANIZATION] === null ? total : 0 };
   const found = anonymousOf(asked.description, filters);
-  if (found?.member === undefined) return {};
+  if (found === undefined) return {};
+  if (made?.series.group === found.group) return { anonymous: await made.union.valueAt(found.member) };
   const [sum = 0] = await sumOf(asked, seriesOf(asked, found.group), [found.member], counted.whole);
   return { anonymous: sum };
 }

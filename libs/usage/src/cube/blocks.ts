@@ -73,6 +73,6 @@ export function commandsOf({ key, days, first }: Block, keepDays: number, now: n
   return [
     ['zunionstore', key, days.length, ...days],
     ['zincrby', key, 0, OTHER],
-    ['expireat', key, Math.floor(until / 1000)],
+    ['expire', key, Math.ceil((until - now) / 1000)],
   ];
 }

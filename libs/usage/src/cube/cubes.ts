@@ -14,10 +14,10 @@ export interface CubesOptions {
 /**
  * Reads what the redis-worker has counted. Its user in Redis needs, on the keys of the prefix:
  *
- * - to read `weir:statistics`, `weir:cube:*`, `weir:cube-latest:*`: HGET HGETALL ZCARD ZMSCORE;
+ * - to read `weir:statistics`, `weir:cube:*`, `weir:cube-latest:*`: HGET HGETALL ZCARD ZMSCORE ZUNION;
  * - to read and write `weir:cube-block:*` (unions of days that are over, which are made when they are wanted) and
- *   `weir:cube-answer:*` (answers while they are read, each for a minute): ZUNIONSTORE ZINCRBY EXPIREAT EXPIRE EXISTS
- *   ZCARD ZSCORE ZREM ZRANGE UNLINK;
+ *   `weir:cube-answer:*` (answers while they are read, each for a minute): ZUNIONSTORE ZINCRBY EXPIRE EXISTS ZCARD
+ *   ZSCORE ZREM ZRANGE UNLINK;
  * - MULTI EXEC.
  *
  * Redis must let it write: a read-only replica cannot be asked.

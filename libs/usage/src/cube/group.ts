@@ -20,7 +20,9 @@ export interface Wanted {
 }
 
 /**
- * The smallest group that has all dimensions of the rows and of the filters; the first of equally small ones.
+ * The smallest group that has all dimensions of the rows and of the filters; the first of equally small ones. Where it
+ * has more than those, its members are added up, and an event with several values of one that is left out is in the sum
+ * several times: a statistic with such a dimension also keeps the group without it.
  *
  * @throws QuestionError when there is none, saying which there are
  */
@@ -49,7 +51,7 @@ export function wantedOf(
 export function anonymousOf(
   description: Pick<Description, 'groups'>,
   filters: Question['filters'],
-): Pick<Wanted, 'group' | 'member'> | undefined {
+): { group: readonly string[]; member: string } | undefined {
   const dimensions = [...Object.keys(filters), ORGANIZATION];
   const group = description.groups.find((each) => each.length === dimensions.length && dimensions.every((dimension) => each.includes(dimension))); // prettier-ignore
   if (group === undefined) return undefined;
@@ -60,7 +62,7 @@ export function anonymousOf(
 export function segmentsOf(group: readonly string[], filters: Question['filters']): (string | undefined)[] {
   const stranger = Object.keys(filters).find((dimension) => !group.includes(dimension));
   if (stranger !== undefined) throw new QuestionError(stranger, 'cannot be a filter here', group.join(', '));
-  return group.map((dimension) => segmentOf(dimension, filters[dimension]));
+  return group.map((dimension) => (Object.hasOwn(filters, dimension) ? segmentOf(dimension, filters[dimension]) : undefined)); // prettier-ignore
 }
 
 function segmentOf(dimension: string, value: string | null | undefined): string | undefined {

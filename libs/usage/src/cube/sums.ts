@@ -50,6 +50,18 @@ export async function sumOf(
   return sums;
 }
 
+/** The total of a series without dimensions: a bucket has one member, so that a union of very many costs little. */
+export async function totalOf(
+  { redis, prefix }: { redis: Redis; prefix: string },
+  { statistic, measure }: Pick<Series, 'statistic' | 'measure'>,
+  buckets: readonly string[],
+): Promise<number> {
+  if (buckets.length === 0) return 0;
+  const keys = buckets.map((bucket) => bucketKey(prefix, { statistic, measure, group: [] }, bucket));
+  const [, total = 0] = await redis.zunion(keys.length, ...keys, 'WITHSCORES');
+  return Number(total);
+}
+
 function added(scores: readonly (readonly (string | null)[])[], width: number): number[] {
   const sums = new Array<number>(width).fill(0);
   for (const row of scores) row.forEach((score, at) => (sums[at] = (sums[at] ?? 0) + Number(score ?? 0)));

@@ -11,6 +11,8 @@ export interface Union {
   size: number;
   /** What had no room for a name. */
   other: number;
+  /** What one member has, 0 when there is none. */
+  valueAt(member: string): Promise<number>;
   /** Largest first, then by member; `from` and `to` are ranks, half-open. @throws Error when it took too long to ask */
   pages(from: number, to: number): AsyncGenerator<readonly Scored[]>;
   /** It is not needed any more. Never fails: what cannot be deleted now goes by itself. */
@@ -34,9 +36,10 @@ export interface UnionOptions {
   series: Series;
   /** Names of buckets in order of time. */
   buckets: readonly string[];
-  /** How long days are kept, in days. */
-  keepDays: number;
+  /** How many days they are kept, and how many names each can have. */
+  keep: { days: number; names: number };
   now: number;
+  maxMembers?: number;
 }
 
 /**
@@ -48,34 +51,40 @@ export interface UnionOptions {
  *
  * @throws QuestionError when it would take too long
  */
-export async function makeUnion({ redis, prefix, series, buckets, keepDays, now }: UnionOptions): Promise<Union> {
+export async function makeUnion({
+  redis,
+  prefix,
+  series,
+  buckets,
+  keep,
+  now,
+  maxMembers = MAX_MEMBERS,
+}: UnionOptions): Promise<Union> {
+  const mayBeTooMany = buckets.length * keep.names > maxMembers;
   let pieces = piecesOf(prefix, series, buckets, now);
-  await makeBlocks(await check(pieces));
-  for (;;) {
-    const blocks = pieces.filter(isBlock);
-    const { gone, union } = await tryUnion({ redis, prefix }, pieces, blocks);
+  for (let made = false; ; made = true) {
+    if (mayBeTooMany) await refuseTooMany(pieces);
+    const { gone, union } = await tryUnion({ redis, prefix }, pieces);
     if (gone.size === 0) return union;
-    pieces = pieces.flatMap((piece) => (isBlock(piece) && gone.has(piece) ? byDays(piece) : [piece]));
+    if (made) pieces = pieces.flatMap((piece) => (gone.has(piece as Block) ? byDays(piece) : [piece]));
+    else for (const block of gone) await sendAsOne(redis, commandsOf(block, keep.days, now));
   }
 
-  /** The blocks that have to be made. */
-  async function check(wanted: readonly Piece[]): Promise<Block[]> {
-    const sizes = (await sendAll(redis, wanted.map(({ key }) => ['zcard', key]))) as number[]; // prettier-ignore
-    if (sizes.reduce((sum, size) => sum + size, 0) > MAX_MEMBERS)
+  async function refuseTooMany(wanted: readonly Piece[]): Promise<void> {
+    const sizes = (await sendAll(
+      redis,
+      wanted.map(({ key }) => ['zcard', key]),
+    )) as number[];
+    if (sizes.reduce((sum, size) => sum + size, 0) > maxMembers)
       throw new QuestionError('from', 'there are too many names to be added up', 'a shorter range');
-    return wanted.filter((piece, at) => isBlock(piece) && sizes[at] === 0) as Block[];
-  }
-
-  async function makeBlocks(missing: readonly Block[]): Promise<void> {
-    for (const block of missing) await sendAsOne(redis, commandsOf(block, keepDays, now));
   }
 }
 
-const byDays = ({ days }: Block): Piece[] => days.map((key) => ({ key }));
+const byDays = (piece: Piece): Piece[] => (isBlock(piece) ? piece.days.map((key) => ({ key })) : [piece]);
 
 /** The union of sets as they are at one moment. */
 export async function unionOf(where: Where, keys: readonly string[]): Promise<Union> {
-  return (await tryUnion(where, keys.map((key) => ({ key })), [])).union; // prettier-ignore
+  return (await tryUnion(where, keys.map((key) => ({ key })))).union; // prettier-ignore
 }
 
 interface Where {
@@ -87,8 +96,8 @@ interface Where {
 async function tryUnion(
   { redis, prefix }: Where,
   pieces: readonly Piece[],
-  blocks: readonly Block[],
-): Promise<{ union: Union; gone: ReadonlySet<Piece> }> {
+): Promise<{ union: Union; gone: ReadonlySet<Block> }> {
+  const blocks = pieces.filter(isBlock);
   const key = `${prefix}weir:cube-answer:${randomUUID()}`;
   const keys = pieces.length === 0 ? [key] : pieces.map((piece) => piece.key); // of nothing, the empty one
   const replies = await sendAsOne(redis, [
@@ -107,19 +116,22 @@ async function tryUnion(
 }
 
 function unionAt(redis: Redis, key: string, { size, other }: Pick<Union, 'size' | 'other'>): Union {
+  const read = async (...command: (string | number)[]): Promise<unknown> => {
+    const [kept, reply] = await sendAll(redis, [['expire', key, KEEP_SECONDS], command]);
+    if (kept !== 1) throw new Error(`more than ${KEEP_SECONDS} s went by between two pages of an answer; ask again`);
+    return reply;
+  };
+
   return {
     size,
     other,
+    async valueAt(member) {
+      return size === 0 ? 0 : 0 - Number((await read('zscore', key, member)) ?? 0);
+    },
     async *pages(from, to) {
       const end = Math.min(to, size);
       for (let at = from; at < end; at += PAGE) {
-        const [kept, flat] = await sendAll(redis, [
-          ['expire', key, KEEP_SECONDS],
-          ['zrange', key, at, Math.min(at + PAGE, end) - 1, 'WITHSCORES'],
-        ]);
-        if (kept !== 1)
-          throw new Error(`more than ${KEEP_SECONDS} s went by between two pages of an answer; ask again`);
-        yield scoredOf(flat as string[]);
+        yield scoredOf((await read('zrange', key, at, Math.min(at + PAGE, end) - 1, 'WITHSCORES')) as string[]);
       }
     },
     async release() {

@@ -1,12 +1,12 @@
 import { organizationOf, type WeirEvent } from '@weir/events';
 import { entry } from '../entry';
-import { noIncrements, type DistinctSet, type Members, type Statistic } from '../statistic';
+import type { Distinct, DistinctSet, Members } from '../statistic';
 
 /** Remembered combinations of organization and repository; when there are more, all are made again. */
 const REMEMBERED = 20_000;
 
 /** Distinct sources of pulls: a day by its own pseudonyms, several days of a month by the coarse ones of the month. */
-export const sources: Statistic = {
+export const sources: Distinct = {
   name: 'sources',
   summary: 'Distinct sources of pulls by day, repository and organization.',
   description:
@@ -14,7 +14,6 @@ export const sources: Statistic = {
     'sources of one day apart. That of the month (24 bits, shared by many addresses by design) is the same on all days ' +
     'of a month, so that the sources of several days are the union of their sets, not their sum. Pulls that do not say ' +
     'where they came from are not in it.',
-  increments: noIncrements,
   members,
 };
 

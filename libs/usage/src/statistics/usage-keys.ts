@@ -1,7 +1,7 @@
 import { architecturesOf, organizationOf, type WeirEvent } from '@weir/events';
 import { entry } from '../entry';
 import type { Metric } from '../keys';
-import type { Increment, Statistic } from '../statistic';
+import type { Keyed, Step } from '../statistic';
 
 /** Remembered combinations of organization, architectures and metric; when there are more, all are made again. */
 const REMEMBERED = 20_000;
@@ -15,7 +15,7 @@ const metricOf: ReadonlyMap<string, Metric> = new Map([
 ]);
 
 /** Seed 000: usage by day, organization and architecture, under the seed's own keys. */
-export const usageKeys: Statistic = {
+export const usageKeys: Keyed = {
   name: 'usage-keys',
   summary: 'Pulls, Fusion pulls, builds, mirrors and scans by day, organization and architecture.',
   description:
@@ -23,17 +23,16 @@ export const usageKeys: Statistic = {
     'Checks and the ends of builds, mirrors and scans are not counted. Without a known organization only the day and ' +
     'the architecture count; without a known architecture only the day and the organization. One event of several ' +
     'platforms is one for the day and the organization, and one for each of its distinct architectures.',
-  bare: true,
-  increments,
+  steps,
 };
 
-const none: readonly Increment[] = [];
+const none: readonly Step[] = [];
 
-/** Organization → architectures → what counts → increments. Three short look-ups cost less than one of a made-up name. */
-const known = new Map<string | undefined, Map<string, Map<string, readonly Increment[]>>>();
+/** Organization → architectures → what counts → steps. Three short look-ups cost less than one of a made-up name. */
+const known = new Map<string | undefined, Map<string, Map<string, readonly Step[]>>>();
 let remembered = 0;
 
-function increments(event: WeirEvent): readonly Increment[] {
+function steps(event: WeirEvent): readonly Step[] {
   const metric = metricOf.get(event.type);
   if (metric === undefined) return none;
   const fusion = metric === 'pulls' && event.data['fusion'] === true;
@@ -49,7 +48,7 @@ function increments(event: WeirEvent): readonly Increment[] {
   return entry(ofArchitectures, fusion ? 'fusion' : metric, () => {
     remembered++;
     const metrics: Metric[] = fusion ? ['pulls', 'fusion'] : [metric];
-    return metrics.flatMap((each) => incrementsOf(each, organization, architectures));
+    return metrics.flatMap((each) => stepsOf(each, organization, architectures));
   });
 }
 
@@ -58,11 +57,11 @@ function increments(event: WeirEvent): readonly Increment[] {
  * (reference usage-metrics 1.2). The peer counts the day twice for architectures it does not know (A.7): here every
  * counter is named once, because the architectures are distinct.
  */
-function incrementsOf(metric: Metric, organization: string | undefined, architectures: readonly string[]): Increment[] {
-  const step = (dimensions: Increment['dimensions'], resolution: Increment['resolution']): Increment => {
-    return { measure: metric, dimensions, resolution, by: 1 };
+function stepsOf(metric: Metric, organization: string | undefined, architectures: readonly string[]): Step[] {
+  const step = (dimensions: Step['dimensions'], resolution: Step['resolution']): Step => {
+    return { measure: metric, dimensions, resolution };
   };
-  const both = (dimensions: Increment['dimensions']) => [step(dimensions, 'all'), step(dimensions, 'day')];
+  const both = (dimensions: Step['dimensions']) => [step(dimensions, 'all'), step(dimensions, 'day')];
   return [
     step({}, 'day'),
     ...(organization === undefined ? [] : both({ o: organization })),
