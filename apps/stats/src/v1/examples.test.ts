@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createEvent, type WeirEvent } from '@weir/events';
 import { installPackages } from '@weir/testing';
-import { createCounter, createFlowRecorder, descriptionsKey, isCube, statistics, type Description } from '@weir/usage';
+import {
+  createCounter,
+  createFlowRecorder,
+  descriptionsKey,
+  isCube,
+  KEEP_DAYS,
+  statistics,
+  type Description,
+} from '@weir/usage';
 import { giveApi, type TestApi } from '../api.test-support';
 import { gapsAnswer, latestAnswer, queryAnswer, statisticsAnswer, uniquesAnswer } from './schemas';
 
@@ -31,9 +39,10 @@ beforeAll(async () => {
   const distinct = { keepDays: 3650, namesADay: 1000 };
   const counter = createCounter({ redis: api.writing, statistics, prefix, dedupeSeconds: 1000, distinct, names: 1000 });
   for (let at = 0; at < events.length; at += 500) await counter.count(events.slice(at, at + 500));
-  for (const { increments: _, ...cube } of statistics.filter(isCube)) {
-    const description: Description = { latest: [], keepDays: { hour: 15, day: 800 }, names: 1000, state: 'live', failures: 0, ...cube };
-    await api.writing.hset(descriptionsKey(prefix), cube.name, JSON.stringify(description));
+  const rest = { names: 1000, state: 'live', failures: 0 } as const;
+  for (const { name, summary, description, measures, dimensions, groups, latest = [], keepDays = KEEP_DAYS } of statistics.filter(isCube)) {
+    const described: Description = { name, summary, description, measures, dimensions, groups, latest, keepDays, ...rest };
+    await api.writing.hset(descriptionsKey(prefix), name, JSON.stringify(described));
   }
   const [down, up] = outage.map((time, at) => createEvent('io.weir.outage', { service: 'store', state: at === 0 ? 'down' : 'up' }, { source: 'test', time: new Date(time) }));
   await createFlowRecorder({ redis: api.writing, prefix }).reported([down, up] as WeirEvent[]);
