@@ -13,8 +13,8 @@ export interface Answered {
   head: Head;
   columns: readonly string[];
   lines: AsyncGenerator<readonly Line[], boolean>;
-  /** The cursor of the page after this one. */
-  cursor: string;
+  /** The cursor of the page after this one; undefined where all rows are wanted at once. */
+  cursor: string | undefined;
   counted: Range;
 }
 
@@ -48,7 +48,7 @@ export async function answerOf(asked: Asked, reader: Reader, format: Format, sou
       ...(compare === undefined ? [] : ['previous']),
     ],
     lines: linesOf(before === undefined ? rows : before.rows(rows, limit ?? MAX_LIMIT), by),
-    cursor: formatCursor(skip + (limit ?? 0), { ...question, from: answer.from, to: answer.to }, compare),
+    cursor: limit === undefined ? undefined : formatCursor(skip + limit, { ...question, from: answer.from, to: answer.to }, compare), // prettier-ignore
     counted: { from: answer.from, to: answer.to },
   };
 }

@@ -17,7 +17,8 @@ import {
 import { giveApi, type TestApi } from '../api.test-support';
 import { gapsAnswer, latestAnswer, queryAnswer, statisticsAnswer, uniquesAnswer } from './schemas';
 
-// Every example of docs/api.md, as it stands there, by curl; and each number counted from the events by hand.
+// Every example of docs/api.md, as it stands there, by curl, after a million events; and each number counted from the
+// events by hand.
 
 const page = readFileSync(join(__dirname, '../../../../docs/api.md'), 'utf8');
 const examples = [...page.matchAll(/^curl .*$/gm)].map(([line]) => line);
@@ -29,7 +30,7 @@ const outage = [4, 3].map((days) => new Date(now - days * DAY_MS).toISOString())
 
 let api: TestApi;
 let base: string;
-let events: WeirEvent[];
+let events: History;
 giveApi((given) => (api = given));
 
 beforeAll(async () => {
@@ -38,7 +39,10 @@ beforeAll(async () => {
   const prefix = `${randomUUID()}:`;
   const distinct = { keepDays: 3650, namesADay: 1000 };
   const counter = createCounter({ redis: api.writing, statistics, prefix, dedupeSeconds: 1000, distinct, names: 1000 });
-  for (let at = 0; at < events.length; at += 500) await counter.count(events.slice(at, at + 500));
+  for (let at = 0; at < EVENTS; at += 2000) {
+    const batch = Array.from({ length: Math.min(2000, EVENTS - at) }, (_, number) => eventOf(events, at + number));
+    expect(await counter.count(batch)).toEqual({ counted: batch.length, duplicates: 0, refused: [] });
+  }
   const rest = { names: 1000, state: 'live', failures: 0 } as const;
   for (const { name, summary, description, measures, dimensions, groups, latest = [], keepDays = KEEP_DAYS } of statistics.filter(isCube)) {
     const described: Description = { name, summary, description, measures, dimensions, groups, latest, keepDays, ...rest };
@@ -47,37 +51,61 @@ beforeAll(async () => {
   const [down, up] = outage.map((time, at) => createEvent('io.weir.outage', { service: 'store', state: at === 0 ? 'down' : 'up' }, { source: 'test', time: new Date(time) }));
   await createFlowRecorder({ redis: api.writing, prefix }).reported([down, up] as WeirEvent[]);
   served = prefix;
-}, 120_000); // prettier-ignore
+}, 900_000); // prettier-ignore
 let served: string;
 beforeEach(async () => void (base = await api.serve({ prefix: served })));
 
+const EVENTS = 1_000_000;
+
+/** The events in order of time, as little as tells one from another. */
+interface History {
+  /** What happens, again and again. */
+  happenings: readonly Happening[];
+  times: Float64Array;
+  /** Positions in the happenings. */
+  which: Uint16Array;
+}
+type Happening = Pick<WeirEvent, 'type' | 'data'>;
+
 /** Two years of everything, most of it of the last days: the same in every run but for the clock. */
-function history(): WeirEvent[] {
+function history(): History {
   const random = seeded(5);
+  const happenings = Array.from({ length: 300 }, () => happening(random));
+  const times = Float64Array.from({ length: EVENTS }, () => now - Math.floor(random() ** 6 * 600 * DAY_MS)).sort();
+  const which = Uint16Array.from({ length: EVENTS }, () => Math.floor(random() * happenings.length));
+  return { happenings, times, which };
+}
+
+function happeningOf({ happenings, which }: History, number: number): Happening {
+  return happenings[which[number] ?? 0] as Happening;
+}
+
+function eventOf(all: History, number: number): WeirEvent {
+  const { type, data } = happeningOf(all, number);
+  return createEvent(type, data, { source: 'test', id: String(number), time: new Date(all.times[number] ?? 0) });
+}
+
+function happening(random: () => number): Happening {
   const one = <T>(...of: T[]): T => of[Math.floor(random() * of.length)] as T;
-  return Array.from({ length: 3000 }, () => {
-    const ago = random() ** 6 * 600 * DAY_MS;
-    const origin = { source: 'test', time: new Date(now - ago) };
-    const user = one({ user: { organization: one('acme.example', 'b.example', 'c.example') } }, {});
-    const repository = one('acme/app', 'library/alpine', 'team/web');
-    const pulled = {
-      repository, ...user, tag: one('latest', '1.0', '1.1'), platform: one('linux/amd64', 'linux/arm64', 'linux/arm/v7'),
-      country: one('DE', 'CH', undefined), pattern: one('production-or-poller', 'development', 'unknown'),
-      client: { name: one('docker', 'podman'), version: one('24.0.7', '27.3.1') },
-      ...one({ network: { name: one('Amazon.com', 'Hetzner Online'), asn: 1 } }, {}),
-    };
-    const source = { day: createHash('sha256').update(String(Math.floor(random() * 9))).digest('hex').slice(0, 22), month: one('0a0a0a', '0b0b0b') };
-    const access = { namespace: one('default', 'n1', 'n2', 'n3', 'n4', 'n5', 'n6'), entityType: one('dataset', 'stream'), entityName: one('a', 'b', 'c', 'd') };
-    return one<() => WeirEvent>(
-      () => createEvent('io.weir.pull', { ...pulled, source }, origin),
-      () => createEvent('io.weir.pull', { ...pulled, source }, origin),
-      () => createEvent('io.weir.check', pulled, origin),
-      () => createEvent('io.weir.download', { ...pulled, bytes: Math.floor(random() * 1e9) }, origin),
-      () => createEvent('io.weir.build.finished', { repository, ...user, outcome: one('succeeded', 'failed'), durationMs: 5000 }, origin),
-      () => createEvent('io.weir.audit', { ...access, action: one('read', 'write', 'unknown', 'metadata_change', 'create') }, origin),
-      () => createEvent('io.weir.audit', { ...access, action: one('read', 'write', 'metadata_change') }, origin),
-    )();
-  });
+  const user = one({ user: { organization: one('acme.example', 'b.example', 'c.example') } }, {});
+  const repository = one('acme/app', 'library/alpine', 'team/web');
+  const pulled = {
+    repository, ...user, tag: one('latest', '1.0', '1.1'), platform: one('linux/amd64', 'linux/arm64', 'linux/arm/v7'),
+    country: one('DE', 'CH', undefined), pattern: one('production-or-poller', 'development', 'unknown'),
+    client: { name: one('docker', 'podman'), version: one('24.0.7', '27.3.1') },
+    ...one({ network: one({ name: 'Amazon.com', asn: 1, cloud: 'aws' }, { name: 'Hetzner Online', asn: 2 }) }, {}),
+  };
+  const source = { day: createHash('sha256').update(String(Math.floor(random() * 9))).digest('hex').slice(0, 22), month: one('0a0a0a', '0b0b0b') };
+  const access = { namespace: one('default', 'n1', 'n2', 'n3', 'n4', 'n5', 'n6'), entityType: one('dataset', 'stream'), entityName: one('a', 'b', 'c', 'd') };
+  return one<() => Happening>(
+    () => ({ type: 'io.weir.pull', data: { ...pulled, source } }),
+    () => ({ type: 'io.weir.pull', data: { ...pulled, source } }),
+    () => ({ type: 'io.weir.check', data: pulled }),
+    () => ({ type: 'io.weir.download', data: { ...pulled, bytes: Math.floor(random() * 1e9) } }),
+    () => ({ type: 'io.weir.build.finished', data: { repository, ...user, outcome: one('succeeded', 'failed'), durationMs: 5000 } }),
+    () => ({ type: 'io.weir.audit', data: { ...access, action: one('read', 'write', 'unknown', 'metadata_change', 'create') } }),
+    () => ({ type: 'io.weir.audit', data: { ...access, action: one('read', 'write', 'metadata_change') } }),
+  )();
 } // prettier-ignore
 
 /** Numbers that look random and are the same in every run (mulberry32): from 0 to below 1. */
@@ -99,12 +127,13 @@ const DIMENSIONS: Readonly<Record<string, (data: Data) => string | undefined>> =
   client: ({ client }) => client?.['name'],
   clientVersion: ({ client }) => client?.['version'],
   network: ({ network }) => network?.['name'],
+  cloud: ({ network }) => network?.['cloud'],
 };
-const valueOf = ({ data }: WeirEvent, dimension: string) => (DIMENSIONS[dimension] ?? ((all: Data) => all[dimension]))(data as Data); // prettier-ignore
+const valueOf = ({ data }: Happening, dimension: string) => (DIMENSIONS[dimension] ?? ((all: Data) => all[dimension]))(data as Data); // prettier-ignore
 
-const is = (type: string, actions?: string[]) => (event: WeirEvent) =>
+const is = (type: string, actions?: string[]) => (event: Happening) =>
   Number(event.type === `io.weir.${type}` && (actions?.includes(String(event.data['action'])) ?? true));
-const MEASURES: Readonly<Record<string, (event: WeirEvent) => number>> = {
+const MEASURES: Readonly<Record<string, (event: Happening) => number>> = {
   'pulls pulls': is('pull'),
   'pulls checks': is('check'),
   'pulls downloads': is('download'),
@@ -128,10 +157,12 @@ function byHand(asked: URLSearchParams, measure: string, from: number, to: numbe
   const sums = new Map<string, number>();
   const cells = new Map<string, { time?: string; name: string; value: number }>();
   let total = 0;
-  for (const event of events) {
-    const time = Date.parse(event.time);
+  for (let number = 0; number < EVENTS; number += 1) {
+    const time = events.times[number] ?? 0;
+    if (time < from || time >= to) continue;
+    const event = happeningOf(events, number);
     const value = MEASURES[`${asked.get('statistic')} ${measure}`]?.(event) ?? NaN;
-    if (time < from || time >= to || value === 0) continue;
+    if (value === 0) continue;
     if (asked.has('weekday') && new Date(time).getUTCDay() !== 2) continue;
     if (!filters.every(([name, wanted]) => (valueOf(event, name) ?? '') === wanted)) continue;
     total += value;
@@ -206,16 +237,19 @@ test('the others', async () => {
   const cubes = statistics.filter(isCube).map(({ name }) => name);
   expect(statisticsAnswer.parse(listed).statistics.map(({ name }) => name)).toEqual(cubes.sort());
 
-  const pulls = events.filter(({ type, data }) => type === 'io.weir.pull' && data['repository'] === 'acme/app');
-  const today = pulls.filter(({ time }) => time.startsWith(uniquesAnswer.parse(uniques).to));
-  const sources = new Set(today.map(({ data }) => (data['source'] as { day: string }).day));
-  expect(uniques).toMatchObject({ repository: 'acme/app', sources: sources.size });
-
-  const last = events.filter(({ type, data }) => /pull|download/.test(type) && data['repository'] === 'acme/app');
-  for (const { tag, time } of latestAnswer.parse(latest).rows) {
-    const times = last.filter(({ data }) => data['tag'] === tag).map((event) => Date.parse(event.time));
-    expect(Date.parse(time)).toBe(Math.max(...times));
+  const sources = new Set<string>();
+  const lastTimes = new Map<string, number>();
+  for (let number = 0; number < EVENTS; number += 1) {
+    const { type, data } = happeningOf(events, number);
+    if (!/pull|download/.test(type) || data['repository'] !== 'acme/app') continue;
+    const time = events.times[number] ?? 0;
+    lastTimes.set(String(data['tag']), time);
+    const today = new Date(time).toISOString().startsWith(uniquesAnswer.parse(uniques).to);
+    if (today && type === 'io.weir.pull') sources.add((data['source'] as { day: string }).day);
   }
+  expect(uniques).toMatchObject({ repository: 'acme/app', sources: sources.size });
+  for (const { tag, time } of latestAnswer.parse(latest).rows)
+    expect(Date.parse(time)).toBe(lastTimes.get(String(tag)));
   expect(latestAnswer.parse(latest).rows).toHaveLength(3);
   const gap = { from: outage[0], to: outage[1], reason: 'outage', service: 'store' };
   expect(gapsAnswer.parse(gaps)).toMatchObject({ complete: false, gaps: [gap] });

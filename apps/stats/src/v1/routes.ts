@@ -129,7 +129,8 @@ function headersOf({ total, other, anonymous, complete }: Head): Record<string, 
 }
 
 /** The same question, of the range that was counted, from the next row on. */
-function nextOf(given: URLSearchParams, { cursor, counted }: Answered): string {
+function nextOf(given: URLSearchParams, { cursor, counted }: Answered): string | undefined {
+  if (cursor === undefined) return undefined;
   const parameters = new URLSearchParams(given);
   parameters.set('from', iso(counted.from));
   parameters.set('to', iso(counted.to));
