@@ -37,12 +37,14 @@ export function readerOf(authorization: string | undefined, accounts: readonly A
 }
 
 function namedBy(authorization: string): (account: Account) => boolean {
-  const [, scheme = '', token = ''] = /^(basic|bearer) +([A-Za-z0-9._~+/-]+=*) *$/i.exec(authorization) ?? [];
+  const [, scheme = '', token = ''] = /^(basic|bearer) (.*)$/i.exec(authorization) ?? [];
+  const secret = token.trim();
   if (scheme.toLowerCase() === 'bearer') {
-    const key = sha256(token);
-    return (account) => 'keySha256' in account && timingSafeEqual(key, account.keySha256);
+    const key = sha256(secret);
+    return (account) => 'keySha256' in account && timingSafeEqual(key, account.keySha256) && secret !== '';
   }
-  const credentials = Buffer.from(scheme === '' ? '' : token, 'base64').toString('utf8');
+  const isBase64 = /^[A-Za-z0-9+/_-]+={0,2}$/.test(secret);
+  const credentials = Buffer.from(isBase64 ? secret : '', 'base64').toString('utf8');
   const colon = credentials.indexOf(':');
   const name = sha256(credentials.slice(0, Math.max(colon, 0)));
   const password = sha256(credentials.slice(colon + 1));

@@ -160,15 +160,34 @@ describe('text of others', () => {
 });
 
 describe('pages', () => {
+  const ndjson = 'application/x-ndjson';
+
   test('are followed at the address that was given, wherever the next one is said to be', async () => {
+    const next = 'http://127.0.0.1:1/elsewhere?statistic=pulls&cursor=2&limit=5000';
     answer = (request, response) => {
-      const first = !request.url?.includes('cursor');
-      const next = first ? { next: 'http://127.0.0.1:1/elsewhere?statistic=pulls&cursor=2&limit=5000' } : {};
-      json({ ...head, rows: [{ organization: first ? 'a' : 'b', value: 1 }], ...next })(request, response);
+      if (!request.url?.includes('cursor'))
+        json({ ...head, rows: [{ organization: 'a', value: 1 }], next })(request, response); // prettier-ignore
+      else response.writeHead(200, { 'content-type': ndjson }).end('{"organization":"b","value":1}\n');
     };
     const { code, stdout } = await query();
-    expect({ code, names: (JSON.parse(stdout) as { rows: object[] }).rows }).toMatchObject({ code: 0, names: [{ organization: 'a' }, { organization: 'b' }] }); // prettier-ignore
-    expect(api.asked[1]).toBe('/v1/query?statistic=pulls&cursor=2&limit=5000');
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({ code: 0, more: false, rows: [{ organization: 'a' }, { organization: 'b' }] }); // prettier-ignore
+    expect(api.asked[1]).toBe('/v1/query?statistic=pulls&cursor=2&limit=100000');
+  });
+
+  test.each([
+    ['no JSON', '{"organization":\n'],
+    ['no row', '{"organization":["b"]}\n'],
+    ['endless', `{"organization":"${'b'.repeat(2 ** 21)}`],
+  ])('with a line that is %s are told, and are not a whole answer', async (_, line) => {
+    answer = (request, response) => {
+      if (!request.url?.includes('cursor'))
+        json({ ...head, rows: [{ value: 1 }], next: '/v1/query?cursor=2' })(request, response); // prettier-ignore
+      else response.writeHead(200, { 'content-type': ndjson }).end(line);
+    };
+    const { code, stdout, stderr } = await query();
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toMatch(/^weir: the read API sent a line/);
+    expect(() => JSON.parse(stdout) as unknown).toThrow(SyntaxError);
   });
 
   test('without rows end it, however many more are promised', async () => {
@@ -177,15 +196,21 @@ describe('pages', () => {
     expect(api.asked).toHaveLength(1);
   });
 
-  test.each([['--json'], ['--csv'], ['--ndjson']])(
+  test.each(['--json', '--csv', '--ndjson'])(
     'that are their own next ones are not followed for ever: %s',
     async (format) => {
-      const body = { '--json': JSON.stringify({ ...head, rows: [{ organization: 'a', value: 1 }], next: '/v1/query?cursor=0' }), '--csv': 'organization,value\r\na,1\r\n', '--ndjson': '{}\n' }[format] ?? ''; // prettier-ignore
-      answer = (request, response) => {
-        const type = request.headers.accept ?? '';
-        response
-          .writeHead(200, { 'content-type': type, link: '</v1/query?cursor=0&limit=100000>; rel="next"' })
-          .end(body);
+      const bodies: Record<string, string> = {
+        'application/json': JSON.stringify({
+          ...head,
+          rows: [{ organization: 'a', value: 1 }],
+          next: '/v1/query?cursor=0',
+        }),
+        'text/csv': 'organization,value\r\na,1\r\n',
+        [ndjson]: '{"organization":"a","value":1}\n',
+      };
+      answer = ({ headers: { accept = '' } }, response) => {
+        response.writeHead(200, { 'content-type': accept, link: '</v1/query?cursor=0&limit=100000>; rel="next"' });
+        response.end(bodies[accept]);
       };
       expect(await query([format])).toMatchObject({ code: 1, stderr: expect.stringContaining('what is shown is not all') as string }); // prettier-ignore
       expect(api.asked).toHaveLength(2);

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '@weir/testing';
+import { bucketKey, formatMember } from '@weir/usage';
 import { weir, weirDone } from '../io.test-support';
 import { describe as describeTo, pulls, startStats, startStatsApp, urlOf, week, write, type RealStats } from '../stats/real.test-support'; // prettier-ignore
-import { until } from '@weir/testing';
 
 let stats: RealStats;
 beforeAll(async () => {
@@ -115,6 +116,19 @@ describe('weir stats pulls', () => {
       rows: [{}, {}],
       more: true,
     });
+  });
+
+  test('has every row, each once, of more than one answer holds', async () => {
+    const day = new Date(Date.now() - 45 * 86_400_000).toISOString().slice(0, 'YYYY-MM-DD'.length);
+    const names = Array.from({ length: 6000 }, (_, number) => `${number}.example`);
+    const key = bucketKey('', { statistic: 'pulls', measure: 'pulls', group: ['organization'] }, day);
+    await stats.redis.zadd(key, ...names.flatMap((name) => [1, formatMember([name])]));
+    const question = ['pulls', '--from', 'now-48d', '--to', 'now-42d', '--by', 'organization'];
+    const { rows, more } = await inPipe<Rows>(question);
+    expect({ more, names: rows.map(({ organization }) => organization).sort() }).toEqual({ more: false, names: names.sort() }); // prettier-ignore
+    expect(await inPipe([...question, '--limit', '5500'])).toMatchObject({ more: true, rows: { length: 5500 } });
+    expect((await asked([...question, '--csv'])).stdout.trim().split('\r\n')).toHaveLength(6001);
+    await stats.redis.del(key);
   });
 
   test('is CSV and NDJSON as the API writes them', async () => {

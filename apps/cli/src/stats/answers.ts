@@ -12,7 +12,7 @@ export const gap = z.looseObject({
   service: z.string().optional(),
 });
 
-const row = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+export const row = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 
 const queryHead = z.looseObject({
   statistic: z.string(),

@@ -1,6 +1,6 @@
 import { print, write, type Io } from '../io';
 import type { Parameters, StatsApi } from './api';
-import { nextOf, QUERY, type PagedAnswer } from './pages';
+import { openPages, withLimit, type PagedAnswer } from './pages';
 
 /**
  * What of text could steer a terminal, or hide from its reader: never part of a number, a quote or a separator. JSON
@@ -11,7 +11,7 @@ const STEERING = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 export const safeJson = (value: unknown): string =>
   JSON.stringify(value).replace(STEERING, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-/** The whole answer as one JSON object on one line, written while its pages come. `more` says whether there are more rows than were wanted. */
+/** The whole answer as one JSON object on one line, written while its rows come. */
 export async function writeJson(io: Io, { head, rows, more }: PagedAnswer): Promise<void> {
   await write(io.stdout, `${safeJson(head).slice(0, -1)},"rows":[`);
   let separator = '';
@@ -38,37 +38,20 @@ export async function writeRows(
   limit: number,
 ): Promise<boolean> {
   const { mediaType, header } = FORMATS[format];
-  let asked: Parameters = [...parameters, ['limit', String(Math.min(limit, MAX_LIMIT))]];
-  let left = limit;
+  const bodies = openPages(api, withLimit(parameters, limit), mediaType, limit);
   for (let first = true; ; first = false) {
-    const { headers, body } = await api.open(QUERY, asked, mediaType);
-    const bytes = await writeBody(io, header && !first ? withoutFirstLine(body) : body);
-    const next = nextIn(headers);
-    if (bytes === 0) return false; // a long answer names a next page before it knows whether there is one
-    left -= Number(asked.find(([name]) => name === 'limit')?.[1] ?? 0); // a page with a next one has as many
-    const following = nextOf(next, left, asked);
-    if (!following) return next !== undefined;
-    asked = following;
+    const next = await bodies.next();
+    if (next.done) return next.value;
+    await writeBody(io, header && !first ? withoutFirstLine(next.value) : next.value);
   }
 }
 
-/** The most rows that the API gives at once; each answer has an end in time, too. */
-const MAX_LIMIT = 100_000;
-
-/** RFC 8288, as far as the API uses it: `<…>; rel="next"`. */
-function nextIn(headers: Headers): string | undefined {
-  return /<([^>]*)>\s*;\s*rel="?next"?/.exec(headers.get('link') ?? '')?.[1];
-}
-
-async function writeBody(io: Io, body: AsyncIterable<Uint8Array>): Promise<number> {
+async function writeBody(io: Io, body: AsyncIterable<Uint8Array>): Promise<void> {
   const terminal = io.stdout.isTTY === true;
   const decoder = new TextDecoder();
-  let bytes = 0;
   for await (const piece of body) {
-    bytes += piece.length;
     await write(io.stdout, terminal ? harmless(decoder.decode(piece, { stream: true })) : piece);
   }
-  return bytes;
 }
 
 /** On a terminal nothing of it moves the cursor; in a pipe not a byte is changed. */

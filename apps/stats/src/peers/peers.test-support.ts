@@ -26,9 +26,9 @@ export async function serveEvents(api: TestApi, cubes: readonly Cube[], events: 
   const prefix = `${randomUUID()}:`;
   await createCounter({ redis: api.writing, statistics: cubes, prefix, dedupeSeconds: 1000 }).count(events);
   for (const cube of cubes) {
-    const { increments: _, latest = [], keepDays = KEEP_DAYS, names = 5000, historyDays: __, ...described } = cube;
-    const description: Description = { ...described, latest, keepDays, names, state: 'live', failures: 0 };
-    await api.writing.hset(descriptionsKey(prefix), cube.name, JSON.stringify(description));
+    const { name, summary, description, measures, dimensions, groups, latest = [], keepDays = KEEP_DAYS, names = 5000 } = cube;
+    const written: Description = { name, summary, description, measures, dimensions, groups, latest, keepDays, names, state: 'live', failures: 0 };
+    await api.writing.hset(descriptionsKey(prefix), cube.name, JSON.stringify(written));
   }
   return served(api, prefix, now);
 } // prettier-ignore

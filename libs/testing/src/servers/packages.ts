@@ -13,6 +13,7 @@ const programOf = {
   skopeo: 'skopeo',
   buildah: 'buildah',
   openssl: 'openssl',
+  curl: 'curl',
   podman: 'podman',
   'docker.io': 'dockerd',
   containerd: 'containerd',

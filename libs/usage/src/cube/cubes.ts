@@ -4,6 +4,7 @@ import { parseDescription } from './description';
 import { latest } from './latest';
 import { descriptionsKey, type Cubes, type Description } from './question';
 import { QuestionError } from './question-error';
+import { sizes } from './sizes';
 
 export interface CubesOptions {
   redis: Redis;
@@ -38,6 +39,7 @@ export function createCubes({ redis, prefix, now = () => new Date() }: CubesOpti
     async latest(question) {
       return latest({ redis, prefix }, question, await describe(question.statistic));
     },
+    sizes: (series, buckets) => sizes({ redis, prefix }, series, buckets),
     async statistics() {
       const texts = Object.values(await redis.hgetall(descriptionsKey(prefix)));
       const found = texts.flatMap((text) => parseDescription(text) ?? []);

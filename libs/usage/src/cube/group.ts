@@ -2,6 +2,7 @@ import { encodeName } from '../keys';
 import { formatMember } from './keys';
 import type { Description, Question } from './question';
 import { QuestionError } from './question-error';
+import { keptValue } from './value';
 
 /** The dimension that nobody has to have: what has none is anonymous. */
 export const ORGANIZATION = 'organization';
@@ -67,9 +68,12 @@ export function segmentsOf(group: readonly string[], filters: Question['filters'
 
 function segmentOf(dimension: string, value: string | null | undefined): string | undefined {
   if (value === undefined || value === null) return value === null ? '' : undefined;
-  try {
-    return encodeName(value);
-  } catch (error) {
-    throw new QuestionError(dimension, (error as Error).message, 'a name, or null for what is not known');
-  }
+  const kept = keptValue(value);
+  if (kept === undefined)
+    throw new QuestionError(
+      dimension,
+      'must not be empty, nor broken Unicode',
+      'a name, or null for what is not known',
+    );
+  return encodeName(kept);
 }

@@ -1,3 +1,5 @@
+import type { Series } from './keys';
+
 /** What can be asked of the cubes, and what is answered: the words that the API, the page and the command line share. */
 
 /** A question that has been checked against the description of its statistic. */
@@ -71,6 +73,8 @@ export interface LatestRow {
 export interface Cubes {
   ask(question: Question): Promise<Answer>;
   latest(question: LatestQuestion): Promise<readonly LatestRow[]>;
+  /** How many combinations each of these hours or days has, by their names in keys; rows can be counted so, unread. */
+  sizes(series: Series, buckets: readonly string[]): Promise<readonly number[]>;
   /** What there is to be asked, as the redis-worker has written it down; sorted by name. */
   statistics(): Promise<readonly Description[]>;
 }

@@ -22,7 +22,7 @@ export const audit: Cube = {
   },
   dimensions: {
     namespace: 'Namespace of the entity.',
-    entityType: 'What the entity is: `dataset`, `stream`.',
+    entityType: 'What the entity is, in lower case: `dataset`, `stream`.',
     entityName: 'Name of the entity in its namespace.',
     application: 'Application of the accessor.',
     program: 'Program of the accessor.',
@@ -46,7 +46,7 @@ export const audit: Cube = {
     if (action === undefined) return none;
     const dimensions = {
       namespace: textOf(data, 'namespace'),
-      entityType: textOf(data, 'entityType'),
+      entityType: textOf(data, 'entityType')?.toLowerCase(),
       entityName: textOf(data, 'entityName'),
       application: textOf(data, 'accessor', 'application'),
       program: textOf(data, 'accessor', 'program'),
