@@ -113,16 +113,37 @@ export function boundsOf(state) {
   return { from: state.from, to: isoDay(Date.parse(state.to) + DAY_MS) };
 }
 
-/** Which intervals a range can be drawn in: neither too few to see anything nor too many to see it. */
-export function intervalsOf(state) {
+/** How many days ago the range begins. */
+function ageOf(state, now = Date.now()) {
+  return (Date.parse(isoDay(now)) - Date.parse(daysOf(state, now).from)) / DAY_MS;
+}
+
+/**
+ * Which intervals a range can be drawn in: neither too few to see anything nor too many to see it, and kept.
+ *
+ * @param keepDays the statistic's: how long hours and days are kept
+ */
+export function intervalsOf(state, keepDays) {
   const days = lengthOf(state);
   return INTERVALS.filter(
-    (interval) => ({ hour: days <= 7, day: days >= 2 && days <= 400, week: days >= 28, month: days >= 89 })[interval],
+    (interval) =>
+      ({
+        hour: days <= 7 && ageOf(state) < keepDays.hour,
+        day: days >= 2 && days <= 400,
+        week: days >= 28,
+        month: days >= 89,
+      })[interval],
   );
 }
 
-export function intervalOf(state) {
-  const possible = intervalsOf(state);
+export function intervalOf(state, keepDays) {
+  const possible = intervalsOf(state, keepDays);
   if (possible.includes(state.interval)) return state.interval;
-  return lengthOf(state) > 120 ? 'week' : possible[0];
+  return lengthOf(state) > 120 ? 'week' : (possible[0] ?? 'day');
+}
+
+/** What the range is compared with; undefined where the time before is kept no longer. */
+export function compareOf(state, keepDays, interval) {
+  const kept = interval === 'hour' ? keepDays.hour : keepDays.day;
+  return ageOf(state) + lengthOf(state) < kept ? 'previous' : undefined;
 }

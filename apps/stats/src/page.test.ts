@@ -219,11 +219,11 @@ test('another measure and another range are shown in all of the page', async () 
 
   await page.getByText('Custom').click();
   const day = (ago: number) => new Date(now - ago * DAY_MS).toISOString().slice(0, 10);
-  await page.getByLabel('From').fill(day(200));
-  await page.getByLabel('To', { exact: true }).fill(day(100));
+  await page.getByLabel('From').fill(day(30));
+  await page.getByLabel('To', { exact: true }).fill(day(29));
   await page.getByRole('button', { name: 'Show', exact: true }).click();
   await panel(page, 'Builds over time').getByText('There are no builds in this range.').waitFor();
-  expect(new URL(page.url()).search).toBe(`?from=${day(200)}&to=${day(100)}&statistic=builds&measure=started`);
+  expect(new URL(page.url()).search).toBe(`?from=${day(30)}&to=${day(29)}&statistic=builds&measure=started`);
   expect(complaints).toEqual([]);
 });
 

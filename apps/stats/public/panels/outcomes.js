@@ -3,7 +3,7 @@ import { el, setAttribute, setText } from '../dom.js';
 import { capitalize, formatChange, formatDuration, formatName, formatShare, formatValue } from '../format.js';
 import { createPanel } from '../panel.js';
 import { obstacleOf, queryPath } from '../questions.js';
-import { rangeWords } from '../state.js';
+import { compareOf, rangeWords } from '../state.js';
 
 const JOBS = ['builds', 'mirrors', 'scans'];
 
@@ -44,7 +44,7 @@ export function createOutcomes() {
     const ask = (measure, by, more) => queryPath(state, { statistic: job, measure, by: [by], ...more });
     const kept = obstacleOf(description, capitalize(job), ['duration'], state.filters) === undefined;
     return {
-      finished: ask('finished', 'outcome', { compare: 'previous' }),
+      finished: ask('finished', 'outcome', { compare: compareOf(state, description.keepDays) }),
       spent: ask('durationMs', 'outcome'),
       optional: kept ? { durations: ask('finished', 'duration') } : {},
     };

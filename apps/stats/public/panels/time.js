@@ -5,7 +5,7 @@ import { renderGaps } from '../gaps.js';
 import { sameMeasure } from '../measures.js';
 import { createPanel } from '../panel.js';
 import { nothingOf, obstacleOf, queryPath } from '../questions.js';
-import { intervalOf, intervalsOf, rangeWords } from '../state.js';
+import { compareOf, intervalOf, intervalsOf, rangeWords } from '../state.js';
 
 const GAPS = 3;
 
@@ -34,12 +34,13 @@ export function createTime(say) {
     go = goTo;
     setText(panel.heading, `${chosen.label} over time`);
     drawChoice(choose, measures, chosen);
-    drawIntervals(intervals, state, go);
+    drawIntervals(intervals, state, chosen, go);
     const { statistic, measure, label, description } = chosen;
     const obstacle = obstacleOf(description, label, [], state.filters);
     if (obstacle !== undefined) return { obstacle };
-    const question = { statistic, measure, interval: intervalOf(state), compare: 'previous', fill: 'zero' };
-    return { series: queryPath(state, question) };
+    const interval = intervalOf(state, description.keepDays);
+    const compare = compareOf(state, description.keepDays, interval);
+    return { series: queryPath(state, { statistic, measure, interval, compare, fill: 'zero' }) };
   }
 
   function draw({ series }, { state, chosen }, body) {
@@ -78,7 +79,7 @@ function dataOf({ rows, gaps, from, to, interval }, { unit }, state) {
     gaps,
     from: Date.parse(from),
     to: Date.parse(to),
-    interval: interval ?? intervalOf(state),
+    interval,
     unit,
     open: state.range !== 'custom' && rows.length > 1,
   };
@@ -113,10 +114,11 @@ function drawChoice(select, measures, chosen) {
   });
 }
 
-function drawIntervals(group, state, go) {
-  const chosen = intervalOf(state);
-  group.hidden = intervalsOf(state).length < 2;
-  syncChildren(group, intervalsOf(state), {
+function drawIntervals(group, state, { description: { keepDays } }, go) {
+  const chosen = intervalOf(state, keepDays);
+  const possible = intervalsOf(state, keepDays);
+  group.hidden = possible.length < 2;
+  syncChildren(group, possible, {
     key: (interval) => interval,
     create: () => el('button', { type: 'button' }),
     update: (button, interval) => {

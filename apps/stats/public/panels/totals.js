@@ -4,6 +4,7 @@ import { formatChange, formatValue } from '../format.js';
 import { marksOf } from '../marks.js';
 import { sameMeasure } from '../measures.js';
 import { obstacleOf, queryPath } from '../questions.js';
+import { compareOf } from '../state.js';
 
 /** The totals of the range, each with its change; a click shows that measure in all of the page. */
 export function createTotals() {
@@ -34,7 +35,7 @@ async function tileOf(api, state, { statistic, measure, label, summary, unit, de
   const tile = { statistic, measure, label, summary, unit };
   const obstacle = obstacleOf(description, label, [], state.filters);
   if (obstacle !== undefined) return { ...tile, obstacle };
-  const path = queryPath(state, { statistic, measure, compare: 'previous' });
+  const path = queryPath(state, { statistic, measure, compare: compareOf(state, description.keepDays) });
   try {
     return { ...tile, path, answer: await api.ask(path) };
   } catch (error) {
@@ -79,6 +80,7 @@ function changeText(obstacle, answer) {
   if (obstacle !== undefined) return 'not with these filters';
   if (answer === undefined) return 'not known';
   const change = formatChange(answer.comparison?.change);
+  if (answer.comparison === undefined) return '';
   if (change === undefined) return answer.total > 0 ? 'none before' : 'none';
   return change.arrow === '=' ? 'as before' : `${change.arrow} ${change.text}`;
 }
