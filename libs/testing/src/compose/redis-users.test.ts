@@ -94,6 +94,16 @@ test('the worker adds distinct members, stats asks how many there are', async ()
   expect(await as('stats', 'PFCOUNT', key)).toBe(2);
 });
 
+test('the worker deletes unions of days, and nothing else', async () => {
+  const block = 'weir:cube-block:pulls:pulls:organization:7:20790';
+  await as('operator', 'ZADD', block, '1', 'acme');
+  const unlink = (key: string) => as('redis-worker', 'EVAL', "return redis.call('UNLINK', KEYS[1])", '1', key);
+  expect(await unlink(block)).toBe(1);
+  await expect(unlink('weir:cube:pulls:pulls::2026-11-23')).rejects.toThrow(
+    /NOPERM|can't access|not allowed|can't run/i,
+  );
+});
+
 describe('gateway', () => {
   test('agrees on secrets with others, and shares what digests stand for', async () => {
     const until = String(Math.ceil(Date.now() / 1000) + 600);
