@@ -29,6 +29,6 @@ cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
 user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
-user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +setbit +zcard +zscore +zincrby +zremrangebyrank +unlink
+user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +setbit +zcard +zscore +zincrby +zremrangebyrank (~weir:cube-block:* +unlink)
 user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading $cubes")$(keys '~' "$unions") +info +ping +get +mget +zrangebylex +pfcount +hget +hgetall +zcard +zmscore +zscore +zunion +zrange +zunionstore +zincrby +zrem +expire +exists +unlink +multi +exec
 USERS

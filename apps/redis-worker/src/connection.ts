@@ -22,8 +22,8 @@ export interface Connection {
  * nothing is sent again behind the worker's back, because the kit holds the batch and tries it again.
  *
  * Errors say where and what, never the password. The user needs `+info +get +set +evalsha +eval +zadd
- * +zremrangebyrank`, and inside the scripts `+type +mget +incrby +sadd +expire +getrange +pfadd +expireat +setbit`, on the
- * keys of its prefix.
+ * +zremrangebyrank`, and inside the scripts `+type +mget +incrby +sadd +expire +getrange +pfadd +expireat +setbit +zcard
+ * +zscore +zincrby` on the keys of its prefix, and `+unlink` on the blocks of cubes.
  */
 export function openConnection({ url, log }: { url: string; log: Logger }): Connection {
   const where = `Redis at ${new URL(url).host}`;

@@ -106,6 +106,16 @@ test('the worker writes down when the flow worked and what was reported of outag
   expect(await as('stats', 'ZRANGE', 'weir:outages', '0', '-1')).toEqual(['report']);
 });
 
+test('the worker deletes unions of days, and nothing else', async () => {
+  const block = 'weir:cube-block:pulls:pulls:organization:7:20790';
+  await as('operator', 'ZADD', block, '1', 'acme');
+  const unlink = (key: string) => as('redis-worker', 'EVAL', "return redis.call('UNLINK', KEYS[1])", '1', key);
+  expect(await unlink(block)).toBe(1);
+  await expect(unlink('weir:cube:pulls:pulls::2026-11-23')).rejects.toThrow(
+    /NOPERM|can't access|not allowed|can't run/i,
+  );
+});
+
 describe('gateway', () => {
   test('agrees on secrets with others, and shares what digests stand for', async () => {
     const until = String(Math.ceil(Date.now() / 1000) + 600);
