@@ -13,11 +13,12 @@ import { createTracker } from './peers/tracker';
 import { createUniquesRoute } from './uniques';
 import { cors } from './v1/cors';
 import { createV1, type V1Options } from './v1/routes';
+import { inTurn } from './v1/turns';
 
 export interface RoutesOptions {
   queries: UsageQueries;
   uniques: UniqueSources;
-  /** What `/v1` asks. */
+  /** What `/v1` asks; its turns bound all paths. */
   v1: Pick<V1Options, 'cubes' | 'flow' | 'turns' | 'metrics' | 'now'>;
   /** The OpenAPI document of `/v1`. */
   openApi: object;
@@ -42,7 +43,7 @@ export function createRoutes(options: RoutesOptions): Express {
   app.use(createPage());
 
   for (const version of ['v1alpha2', 'v1alpha3'] as const) {
-    app.use(`/${version}/metrics`, accountNeeded(accounts, unauthorized));
+    app.use(`/${version}/metrics`, accountNeeded(accounts, unauthorized), inTurn(v1.turns));
     for (const [path, metric] of Object.entries(METRIC_OF_PATH)) {
       app
         .route(`/${version}/metrics/${path}`)
@@ -59,7 +60,7 @@ export function createRoutes(options: RoutesOptions): Express {
   }
   app.use(['/v1', '/uniques', '/openapi.json'], cors(origins));
   app.get('/openapi.json', (_, response) => void response.set('cache-control', 'no-cache').json(openApi));
-  app.use(['/uniques', '/v1/uniques'], createUniquesRoute({ uniques, accounts, log }));
+  app.use(['/uniques', '/v1/uniques'], createUniquesRoute({ uniques, turns: v1.turns, accounts, log }));
   app.use('/v1', createV1({ ...v1, accounts, log }));
   app.use('/v3', createTracker({ ...v1, accounts, log }));
   app.use('/api', createStatscache({ ...v1, accounts, log }));

@@ -5,9 +5,12 @@ import type { Logger } from 'pino';
 import { accountNeeded, ForbiddenError, organizationFor, readerIn } from './access';
 import type { Account, Reader } from './accounts';
 import { QuestionError, uniquesQuestionOf } from './uniques-question';
+import { inTurn, type Turns } from './v1/turns';
 
 export interface UniquesRouteOptions {
   uniques: UniqueSources;
+  /** Bounds how many questions are answered at once. */
+  turns: Turns;
   accounts: readonly Account[];
   log: Logger;
 }
@@ -16,9 +19,9 @@ export interface UniquesRouteOptions {
  * `GET /uniques?from=YYYY-MM-DD&to=YYYY-MM-DD[&repository=][&organization=]`: how many different sources pulled
  * (docs/uniques.md). Errors are problem documents (RFC 9457).
  */
-export function createUniquesRoute({ uniques, accounts, log }: UniquesRouteOptions): Router {
+export function createUniquesRoute({ uniques, turns, accounts, log }: UniquesRouteOptions): Router {
   const router = Router();
-  router.use(accountNeeded(accounts, unauthorized));
+  router.use(accountNeeded(accounts, unauthorized), inTurn(turns));
   router
     .route('/')
     .get(async (request, response) => {

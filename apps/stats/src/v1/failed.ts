@@ -45,7 +45,10 @@ function refusalOf(error: Error & { status?: number }): ProblemDocument<Mistake>
   return undefined;
 }
 
+/** More than there are parameters: who sends a thousand is not told of each. */
+const MAX_ERRORS = 50;
+
 function badQuestion(errors: readonly Mistake[]): ProblemDocument<Mistake> {
   const detail = 'errors names each parameter, what is wrong with it and what is allowed.';
-  return { status: 400, title: 'Not a question that can be answered', detail, errors };
+  return { status: 400, title: 'Not a question that can be answered', detail, errors: errors.slice(0, MAX_ERRORS) };
 }

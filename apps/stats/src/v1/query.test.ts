@@ -305,9 +305,9 @@ describe('what cannot be meant is refused with the parameter, what was wrong and
     expect(await refused(path)).toEqual([[parameter, message, expect.stringMatching(/./)]]);
   });
 
-  test('a thousand parameters are refused as one is', async () => {
+  test('of a thousand parameters that there are not, fifty are named', async () => {
     const many = Array.from({ length: 1000 }, (_, n) => `a${n}=1`).join('&');
-    expect(await refused(`/v1/query?statistic=pulls&${many}`)).toHaveLength(1000);
+    expect(await refused(`/v1/query?statistic=pulls&${many}`)).toHaveLength(50);
   });
 
   test('what is not there is 404, what is not read 405, who is nobody 401 before all else', async () => {

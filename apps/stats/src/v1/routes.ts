@@ -12,7 +12,7 @@ import { NotFoundError } from './mistakes';
 import { gapsRangeOf, latestOf, nothingOf, queryOf } from './question';
 import { iso } from './range';
 import { send } from './send';
-import type { Turns } from './turns';
+import { ANSWER_MS, type Turns } from './turns';
 
 export interface V1Options {
   cubes: Cubes;
@@ -25,9 +25,6 @@ export interface V1Options {
   /** Unix ms. */
   now?: () => number;
 }
-
-/** However slowly a client reads, its answer is over by then, whole or broken off. */
-const ANSWER_MS = 120_000;
 
 type Answering = (request: Request, response: Response) => Promise<void>;
 

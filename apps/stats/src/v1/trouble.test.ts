@@ -83,6 +83,9 @@ test('so many questions are answered at once, and the next one is told to come a
   expect(await refused.json()).toMatchObject({ status: 503, title: 'Service Unavailable' });
   expect(await registry.getSingleMetricAsString('weir_stats_running')).toMatch(/weir_stats_running 2$/m);
 
+  for (const other of ['/uniques', '/v1alpha3/metrics/pulls'])
+    expect((await fetch(`${base}${other}`, { headers: { authorization } })).status).toBe(503);
+
   slow[0]?.destroy();
   await until(() => turns.taken() === 1);
   expect((await fetch(`${base}/v1/statistics`, { headers: { authorization } })).status).toBe(200);

@@ -1,3 +1,5 @@
+import type { RequestHandler } from 'express';
+
 /** There is no room for another question now. */
 export class BusyError extends Error {}
 
@@ -21,5 +23,21 @@ export function createTurns(max: number): Turns {
       };
     },
     taken: () => taken,
+  };
+}
+
+/** However slowly a client reads, its answer is over by then, whole or broken off. */
+export const ANSWER_MS = 120_000;
+
+/** Gives a request its turn until its answer is over. @throws BusyError */
+export function inTurn(turns: Turns): RequestHandler {
+  return (_, response, next) => {
+    const done = turns.take();
+    const tooLong = setTimeout(() => response.destroy(), ANSWER_MS).unref();
+    response.once('close', () => {
+      clearTimeout(tooLong);
+      done();
+    });
+    next();
   };
 }
