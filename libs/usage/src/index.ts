@@ -49,3 +49,5 @@ export { createQueries } from './queries';
 export type { OrganizationCounts, UsageAnswer, UsageQueries, UsageQuery } from './queries';
 export { createUniques, HLL_ERROR } from './uniques';
 export type { UniqueSources, UniquesAnswer, UniquesQuery } from './uniques';
+export { loadStatistics, textOf } from './plugin/load';
+export type { Loaded, Mistake } from './plugin/load';
