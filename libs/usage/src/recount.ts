@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { identityOf, utcDay, type WeirEvent } from '@weir/events';
+import { utcDay, type WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
-import { entry } from './entry';
 import { keysBeginning } from './scan';
+import { sortedByLive } from './seen';
 import type { Statistic } from './statistic';
-import { recountsPrefix, seenKey } from './store';
+import { recountsPrefix } from './store';
 
 /** The same counting as that of the redis-worker, into keys of its own beside the live ones. */
 export interface Recount {
@@ -59,7 +59,7 @@ export async function startRecount({ redis, prefix, statistics }: RecountOptions
   return {
     prefix: own,
     count,
-    countLive: async (events) => count(await countedLive(redis, prefix, events)),
+    countLive: async (events) => count((await sortedByLive(redis, prefix, events)).known),
     days: () => days,
     async remove() {
       clearInterval(breathing);
@@ -85,16 +85,4 @@ async function removeLeftovers(redis: Redis, prefix: string): Promise<void> {
 
 async function unlinkAll(redis: Redis, prefix: string): Promise<void> {
   for await (const keys of keysBeginning(redis, prefix)) await redis.unlink(...keys);
-}
-
-/** Those of the events whose identities the live counters remember. */
-async function countedLive(redis: Redis, prefix: string, events: readonly WeirEvent[]): Promise<WeirEvent[]> {
-  const byDay = new Map<string, WeirEvent[]>();
-  for (const event of events) entry(byDay, utcDay(event), () => []).push(event);
-  const live: WeirEvent[] = [];
-  for (const [day, own] of byDay) {
-    const known = await redis.smismember(seenKey(prefix, day), own.map(identityOf));
-    live.push(...own.filter((_, at) => known[at] === 1));
-  }
-  return live;
 }

@@ -1,5 +1,5 @@
 import type { WeirEvent } from '@weir/events';
-import type { Config, Variables } from '@weir/service';
+import type { Config, Health, Variables } from '@weir/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
@@ -32,7 +32,19 @@ export interface Worker {
    * it a canary says that the worker takes batches, but nothing of its store.
    */
   probe?(): Promise<void>;
+  /**
+   * What it does beside its batches, from the moment that the store was reached until `signal` aborts. It never rejects:
+   * what fails there is tried again, and stops no batch.
+   */
+  beside?(given: Beside): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Beside {
+  /** The broker, as the worker was told. */
+  amqpUrl: string;
+  health: Pick<Health, 'tell'>;
+  signal: AbortSignal;
 }
 
 /** What makes a worker: one file exports it, `main.ts` runs it, the conformance suite tests it. */

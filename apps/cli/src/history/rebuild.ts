@@ -1,4 +1,4 @@
-import type { History } from '@weir/bus';
+import { findReach, type History, type Reach } from '@weir/bus';
 import {
   compare,
   findDays,
@@ -13,7 +13,7 @@ import {
   type Sides,
 } from '@weir/usage';
 import { CliError, type Io } from '../io';
-import { findReach, judge, type Judgement, type Reach } from './proof';
+import { judge, type Judgement } from './proof';
 import { startReading, type Reading } from './reading';
 import type { UsageStore } from './stores';
 import type { Window } from './window';

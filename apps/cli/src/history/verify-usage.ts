@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { queueOf, type History } from '@weir/bus';
+import { findReach, queueOf, type History } from '@weir/bus';
 import { compare, findDays, startRecount, statistics, takeHold, type Recount, type Sides } from '@weir/usage';
 import type { ChannelModel } from 'amqplib';
 import { CliError, exitCodes } from '../io';
-import { findReach, judge, type Unproven } from './proof';
+import { judge, type Unproven } from './proof';
 import { grouped } from './progress';
 import type { Reading, Take } from './reading';
 import { rowOf, type Row } from './report';

@@ -1,4 +1,4 @@
-import { deadQueueOf, openHistory } from '@weir/bus';
+import { deadQueueOf, earliestArrival, findReach, openHistory, type Reach } from '@weir/bus';
 import type { WeirEvent } from '@weir/events';
 import type { ChannelModel } from 'amqplib';
 import type { Io } from '../io';
@@ -6,12 +6,11 @@ import { openInflux } from './influx';
 import { minuteDrifts, readSettled, type MinuteStore } from './minute-store';
 import { countMinutes, daysOf, type MinuteCount, type Minutes } from './minutes';
 import { openMongo } from './mongo';
-import { findReach, type Reach } from './proof';
 import { startReading } from './reading';
 import type { Row } from './report';
 import type { UsageStore } from './stores';
 import { messagesIn, startUsageCheck } from './verify-usage';
-import { daysBetween, earliestArrival, type Window } from './window';
+import { daysBetween, type Window } from './window';
 
 export type StoreName = 'redis' | 'influx' | 'mongo';
 

@@ -1,0 +1,102 @@
+import type { WeirEvent } from '@weir/events';
+import {
+  createCounter,
+  isCube,
+  learnLive,
+  StaleError,
+  statistics,
+  writeDescriptions,
+  type Counted,
+  type Counter,
+  type CounterOptions,
+  type Cube,
+  type Failures,
+} from '@weir/usage';
+import type { Logger } from 'pino';
+import type { Cubes } from './cubes';
+import type { StatisticMetrics } from './metrics';
+
+/** Counts for the cubes that are on the list of live ones, whatever becomes of the list. */
+export interface Counting {
+  count(batch: readonly WeirEvent[]): Promise<Counted>;
+  /** Notes that a cube threw. */
+  failed(cube: Cube, error: Error): void;
+  /** Writes down what there is to be asked. */
+  describe(how?: { tidy: boolean }): Promise<void>;
+}
+
+export interface CountingOptions extends Pick<
+  CounterOptions,
+  'redis' | 'prefix' | 'dedupeSeconds' | 'distinct' | 'storeId'
+> {
+  cubes: Cubes;
+  names: number;
+  log: Logger;
+  told: StatisticMetrics;
+}
+
+/** The list changes when a filling is done: some times in a row at most. */
+const TRIES = 5;
+const LOG_EVERY_MS = 60_000;
+
+export function createCounting({ cubes, log, told, ...options }: CountingOptions): Counting {
+  const { redis, prefix, names } = options;
+  const failures = new Map<string, Failures>();
+  const logged = new Map<string, number>();
+  let counter: Counter | undefined;
+
+  const failed = (cube: Cube, error: Error): void => {
+    const { name } = cube;
+    told.failures.inc({ statistic: name });
+    failures.set(name, { times: (failures.get(name)?.times ?? 0) + 1, last: error.message.slice(0, 200) });
+    if (Date.now() - (logged.get(name) ?? 0) < LOG_EVERY_MS) return;
+    logged.set(name, Date.now());
+    log.warn(
+      { statistic: name, reason: error.message },
+      'a statistic of STATISTICS_DIR threw: it does not count this event',
+    );
+  };
+
+  const learn = async (): Promise<Counter> => {
+    const live = await learnLive(redis, prefix, cubes.all);
+    if (live.dropped.length > 0) {
+      log.warn({ statistics: live.dropped }, 'statistics that this worker does not know are counted no more: removed, or of another version');
+    }
+    told.filling(live.missing);
+    return createCounter({
+      ...options,
+      statistics: statistics.filter((each) => !isCube(each) || live.cubes.includes(each)),
+      plugins: { cubes: cubes.plugins.filter((each) => live.cubes.includes(each)), failed },
+      live: live.text,
+    });
+  }; // prettier-ignore
+
+  return {
+    failed,
+    async count(batch) {
+      for (let tries = 1; ; tries += 1) {
+        counter ??= await learn();
+        try {
+          return await counter.count(batch);
+        } catch (error) {
+          if (!(error instanceof StaleError) || tries === TRIES) throw error;
+          counter = undefined;
+        }
+      }
+    },
+    async describe({ tidy } = { tidy: false }) {
+      const told = new Map(failures);
+      failures.clear();
+      try {
+        const { cubes: live, missing } = await learnLive(redis, prefix, cubes.all);
+        await writeDescriptions({ redis, prefix, live, missing, names, failures: told, tidy });
+      } catch (error) {
+        for (const [name, { times, last }] of told) {
+          const since = failures.get(name);
+          failures.set(name, { times: times + (since?.times ?? 0), last: since?.last ?? last });
+        }
+        throw error;
+      }
+    },
+  };
+}
