@@ -3,12 +3,13 @@ import type { Redis } from 'ioredis';
 import { createCounter, type Counter } from './counter';
 import { parseKey } from './keys';
 import { giveRedis } from './redis.test-support';
-import { statistics } from './statistics';
+import { usageKeys } from './statistics/usage-keys';
 
 let redis: Redis;
 let counter: Counter;
 
 const DEDUPE_SECONDS = 32 * 86_400;
+const statistics = [usageKeys];
 const noon = Date.UTC(2024, 3, 23, 12);
 
 giveRedis((client) => (redis = client));

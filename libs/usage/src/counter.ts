@@ -1,26 +1,13 @@
 import type { WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
-import { createPreparer, type ScriptCall, type Uncountable } from './batch';
-import type { DistinctOptions } from './members';
+import { createPreparer, type CountingOptions, type Uncountable } from './batch';
 import { counterScript, GONE, HELD, WRONG_KEY } from './counter.lua';
+import type { ScriptCall } from './layout';
 import { runScript } from './script';
-import type { Statistic } from './statistic';
 import { holdKey, storeKey } from './store';
 
-export interface CounterOptions {
+export interface CounterOptions extends CountingOptions {
   redis: Redis;
-  statistics: readonly Statistic[];
-  /** In front of every key. */
-  prefix: string;
-  /**
-   * How long a counted event is remembered after the last new event of its day, in seconds. The same event delivered
-   * again within that time is not counted again.
-   */
-  dedupeSeconds: number;
-  /** How long counters are kept after they were made, in seconds; for ever when absent. */
-  keepSeconds?: number;
-  /** How members are kept that are counted distinctly; where absent they are not looked at, as in a recount. */
-  distinct?: DistinctOptions;
   /**
    * The id that this Redis must have (`identifyStore`), asked for with every batch. With it nothing is counted while a
    * rebuild or a verification holds the counters, nor into a Redis that has come back without its data.
@@ -34,7 +21,7 @@ export interface Counted {
   counted: number;
   /** Events that had been counted before, in this batch or in an earlier one. */
   duplicates: number;
-  /** Events that a statistic threw on: nothing of them was counted. */
+  /** Events that a statistic (no plug-in) threw on: nothing of them was counted. */
   refused: Uncountable[];
 }
 

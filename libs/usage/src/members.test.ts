@@ -6,7 +6,8 @@ import { takeHold } from './hold';
 import { giveRedis } from './redis.test-support';
 import { startRecount } from './recount';
 import type { Distinct, Statistic } from './statistic';
-import { statistics } from './statistics';
+import { sources } from './statistics/sources';
+import { usageKeys } from './statistics/usage-keys';
 import { createStoreId } from './store-id';
 
 /** Distinct members in Redis: what is written, when, and what is not. */
@@ -14,6 +15,7 @@ import { createStoreId } from './store-id';
 let redis: Redis;
 let counter: Counter;
 
+const statistics = [usageKeys, sources];
 const KEEP_DAYS = 400;
 const today = new Date().toISOString().slice(0, 10);
 

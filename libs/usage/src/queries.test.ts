@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
 import { createQueries, type UsageQuery } from './queries';
 import { giveRedis } from './redis.test-support';
-import { statistics } from './statistics';
+import { usageKeys } from './statistics/usage-keys';
 
 let redis: Redis;
 
@@ -22,7 +22,7 @@ function pull(day: string, organization: string | undefined, platform = 'linux/a
 }
 
 async function count(events: readonly WeirEvent[], prefix = ''): Promise<void> {
-  await createCounter({ redis, statistics, prefix, dedupeSeconds: 1000 }).count(events);
+  await createCounter({ redis, statistics: [usageKeys], prefix, dedupeSeconds: 1000 }).count(events);
 }
 
 async function ask(query: Omit<UsageQuery, 'metric'>, prefix = '') {

@@ -7,11 +7,12 @@ import { takeHold } from './hold';
 import { startRecount, type Recount } from './recount';
 import { keysBeginning } from './scan';
 import { createStoreId } from './store-id';
-import { statistics } from './statistics';
+import { usageKeys } from './statistics/usage-keys';
 import { swap } from './swap';
 
 /** The parts of a rebuild, without the history: events are given by hand. */
 
+const statistics = [usageKeys];
 const PREFIX = 'p*[a]:';
 const DEDUPE_SECONDS = 32 * 86_400;
 

@@ -26,6 +26,8 @@ export interface RecountOptions {
   /** The prefix of the live keys. */
   prefix: string;
   statistics: readonly Statistic[];
+  /** As the redis-worker is told (STATISTICS_NAMES). */
+  names?: number;
 }
 
 /** How long the keys of a recount are kept: much longer than one takes, for one that lost keys would be wrong. */
@@ -35,7 +37,7 @@ const LONGEST_MS = KEEP_SECONDS * 500;
 const ALIVE = { seconds: 120, everyMs: 30_000 };
 
 /** Begins a recount, and clears away what recounts have left behind whose process has ended. */
-export async function startRecount({ redis, prefix, statistics }: RecountOptions): Promise<Recount> {
+export async function startRecount({ redis, prefix, statistics, names }: RecountOptions): Promise<Recount> {
   await removeLeftovers(redis, prefix);
   const own = `${recountsPrefix(prefix)}${randomBytes(6).toString('hex')}:`;
   const alive = () => redis.set(aliveKey(own), '1', 'EX', ALIVE.seconds);
@@ -47,6 +49,7 @@ export async function startRecount({ redis, prefix, statistics }: RecountOptions
     prefix: own,
     dedupeSeconds: KEEP_SECONDS,
     keepSeconds: KEEP_SECONDS,
+    ...(names === undefined ? {} : { names }),
   });
   const days = new Set<string>();
   const begun = Date.now();

@@ -69,6 +69,8 @@ export interface Increment {
    * two platforms is one build, and one of each platform.
    */
   dimensions: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Whether the event may be the latest one of its groups ({@link Cube.latest}); absent: it may. A check is no pull. */
+  latest?: boolean;
 }
 
 /** Seed 000's counters, by names of their own: the statistic that other programs read by its keys. */

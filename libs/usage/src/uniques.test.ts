@@ -3,7 +3,8 @@ import { createEvent, type WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
 import { giveRedis } from './redis.test-support';
-import { statistics } from './statistics';
+import { sources } from './statistics/sources';
+import { usageKeys } from './statistics/usage-keys';
 import { createUniques, type UniquesQuery } from './uniques';
 
 let redis: Redis;
@@ -27,7 +28,13 @@ function pull(source: number, day: string, data: Record<string, unknown> = {}): 
 
 async function count(events: readonly WeirEvent[], namesADay = 1000): Promise<void> {
   const distinct = { keepDays: KEEP_DAYS, namesADay };
-  const counter = createCounter({ redis, statistics, prefix: PREFIX, dedupeSeconds: 1000, distinct });
+  const counter = createCounter({
+    redis,
+    statistics: [usageKeys, sources],
+    prefix: PREFIX,
+    dedupeSeconds: 1000,
+    distinct,
+  });
   for (let from = 0; from < events.length; from += 5000) await counter.count(events.slice(from, from + 5000));
 }
 
