@@ -128,7 +128,7 @@ export function createPreparer({
     });
     const reads = readCubes(event);
     const planned = members?.plan(event) ?? [];
-    if (reads.length > 0 || lists.some((list) => list !== none)) addTo(groups, lists, reads, event);
+    addTo(groups, lists, reads, event); // whatever it counts for: it may be history for another statistic one day
     members?.collect(planned);
   };
 

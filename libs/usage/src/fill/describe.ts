@@ -47,9 +47,10 @@ export async function writeDescriptions(options: {
   for (const cube of [...live, ...missing]) {
     const isLive = live.includes(cube);
     // One that has to be filled has counted nothing yet.
-    const { since, lastFailure } = readDescription(before[cube.name]) ?? { ...(isLive ? {} : { since: Date.now() }) };
+    const found = readDescription(before[cube.name]);
+    const since = found || isLive ? found?.since : Date.now();
     const own = failures.get(cube.name);
-    const last = own?.last ?? lastFailure;
+    const last = own?.last ?? found?.lastFailure;
     const text = describe(cube, {
       state: isLive ? 'live' : 'filling',
       names,

@@ -146,6 +146,7 @@ test('a filling that lost its hold, its store or its list changes nothing', asyn
   await redis.set(storeKey(PREFIX), 'store');
   await redis.del(`${PREFIX}weir:hold`);
   await expect(attempt()).rejects.toThrow(/the hold on the counters was lost/);
+  await hold.release();
   expect(await numbers()).toEqual({});
   expect(await redis.get(liveKey(PREFIX))).toBe(null);
 });

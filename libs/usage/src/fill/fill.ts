@@ -120,7 +120,7 @@ export async function startFill(options: FillOptions): Promise<Fill> {
       const to = liveWith(text, cubes);
       const descriptions = await described(options, filled, since);
       const done = await switchOn({
-        redis, prefix, staged, hold, storeId: options.storeId, from: text, to, cubes: filled, days: filledDays, descriptions,
+        redis, prefix, staged, hold, storeId: options.storeId, from: text, to, cubes: filled, days: filledDays, descriptions, names,
       }); // prettier-ignore
       if (!done) throw new Error('the hold on the counters was lost, or another worker has changed what is counted');
       await redis.unlink(fillKey(prefix), ...[...days].map((day) => seenKey(staged, day)));

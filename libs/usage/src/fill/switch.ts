@@ -20,6 +20,8 @@ export interface SwitchOptions {
   /** The days that there may be anything of: in the filling, or of an earlier version of a cube. */
   days: readonly FilledDay[];
   descriptions: readonly Description[];
+  /** How many latest times are kept, where the cube does not say itself. */
+  names: number;
 }
 
 export interface FilledCube {
@@ -49,7 +51,7 @@ export async function switchOn(options: SwitchOptions): Promise<boolean> {
 }
 
 /** What the script is to do. Names of buckets are made there: there are thousands of them. */
-function planOf({ prefix, staged, cubes, days }: SwitchOptions) {
+function planOf({ prefix, staged, cubes, days, names }: SwitchOptions) {
   return {
     now: Math.floor(Date.now() / 1000),
     cubes: cubes.map(({ cube, from }) => ({
@@ -61,7 +63,11 @@ function planOf({ prefix, staged, cubes, days }: SwitchOptions) {
         blocks: blockKey(prefix, series, BLOCK_DAYS[0], 0).slice(0, -`${BLOCK_DAYS[0]}:0`.length),
       })),
       latest: (cube.latest ?? []).map((group) => {
-        return { live: latestKey(prefix, cube.name, group), staged: latestKey(staged, cube.name, group) };
+        return {
+          live: latestKey(prefix, cube.name, group),
+          staged: latestKey(staged, cube.name, group),
+          names: cube.names ?? names,
+        };
       }),
     })),
     days: days.map(({ day, whole }) => ({
@@ -139,6 +145,7 @@ for _, cube in ipairs(plan.cubes) do
     if call('EXISTS', set.staged) == 1 then
       call('ZUNIONSTORE', set.live, 2, set.live, set.staged, 'AGGREGATE', 'MAX')
       call('UNLINK', set.staged)
+      call('ZREMRANGEBYRANK', set.live, 0, -1 - set.names)
     end
   end
 end

@@ -43,16 +43,18 @@ export async function loadStatistics(folder: string, builtIn: readonly Statistic
   const cubes: Cube[] = [];
   const mistakes = files.slice(MOST_FILES).map((file) => mistake(file, '', `is one too many: at most ${MOST_FILES}`));
   for (const file of files.slice(0, MOST_FILES)) {
-    const found = await cubesOf(join(folder, file), file).catch((error: Error) => [mistake(file, '', error.message)]);
-    const wrong = [...found.filter(isMistake), ...found.filter(isCube).flatMap(({ name }) => clash(taken, name, file))];
-    if (wrong.length === 0 && cubes.length + found.length > MOST_CUBES)
+    const found = await read(join(folder, file), file);
+    const clashes = found.cubes.flatMap(({ name }) => {
+      const by = taken.get(name);
+      return by === undefined ? [] : [mistake(file, 'name', `'${name}' is taken by ${by}`)];
+    });
+    const wrong = [...found.mistakes, ...clashes];
+    if (cubes.length + found.cubes.length > MOST_CUBES)
       wrong.push(mistake(file, '', `makes it more than ${MOST_CUBES} statistics`));
     mistakes.push(...wrong);
     if (wrong.length > 0) continue;
-    for (const cube of found.filter(isCube)) {
-      taken.set(cube.name, file);
-      cubes.push(cube);
-    }
+    for (const cube of found.cubes) taken.set(cube.name, file);
+    cubes.push(...found.cubes);
   }
   return { cubes, mistakes };
 }
@@ -62,36 +64,42 @@ export const textOf = ({ file, field, message }: Mistake): string =>
   [file, field, message].filter((part) => part !== '').join(': ');
 
 const mistake = (file: string, field: string, message: string): Mistake => ({ file, field, message });
-const isMistake = (found: Cube | Mistake): found is Mistake => 'file' in found;
-const isCube = (found: Cube | Mistake): found is Cube => !isMistake(found);
-
-function clash(taken: ReadonlyMap<string, string>, name: string, file: string): Mistake[] {
-  const by = taken.get(name);
-  return by === undefined ? [] : [mistake(file, 'name', `'${name}' is taken by ${by}`)];
-}
-
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder);
   return entries.filter((name) => /\.[mc]?js$/.test(name)).sort();
 }
 
-async function cubesOf(path: string, file: string): Promise<(Cube | Mistake)[]> {
-  const { size } = await stat(path);
-  if (size > MOST_BYTES) throw new Error(`must be at most ${MOST_BYTES} bytes`);
-  const source = createHash('sha256').update(await readFile(path)).digest('hex'); // prettier-ignore
-  const exported = load(path);
-  const list: unknown[] = Array.isArray(exported) ? exported : [exported];
+/** What one file gives: statistics, or what is wrong with them. */
+async function read(path: string, file: string): Promise<Loaded> {
+  try {
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) throw new Error(`must be at most ${MOST_BYTES} bytes`);
+    const source = createHash('sha256').update(await readFile(path)).digest('hex'); // prettier-ignore
+    return check(load(path), file, source);
+  } catch (error) {
+    return { cubes: [], mistakes: [mistake(file, '', (error as Error).message)] };
+  }
+}
+
+function check(exported: unknown, file: string, source: string): Loaded {
+  const cubes: Cube[] = [];
+  const mistakes: Mistake[] = [];
   const names = new Set<string>();
-  return list.flatMap((each, at) => {
-    const where = Array.isArray(exported) ? [at] : [];
+  for (const [at, each] of (Array.isArray(exported) ? (exported as unknown[]) : [exported]).entries()) {
+    const where = Array.isArray(exported) ? [String(at)] : [];
     const checked = cubeShape.safeParse(each);
-    if (!checked.success) return mistakesOf(checked.error.issues, file, where);
+    if (!checked.success) {
+      mistakes.push(...mistakesOf(checked.error.issues, file, where));
+      continue;
+    }
     const cube = checked.data as Cube;
-    if (names.has(cube.name)) return [mistake(file, [...where, 'name'].join('.'), `'${cube.name}' is there twice`)];
+    if (names.has(cube.name))
+      mistakes.push(mistake(file, [...where, 'name'].join('.'), `'${cube.name}' is there twice`));
     names.add(cube.name);
     const increments: Cube['increments'] = (event) => (each as Cube).increments(event); // `this` is the file's own
-    return [{ ...cube, version: [cube.version, source].join(' ').trim(), increments }];
-  });
+    cubes.push({ ...cube, version: [cube.version, source].join(' ').trim(), increments });
+  }
+  return { cubes, mistakes };
 }
 
 /** Node loads modules of both kinds this way; one that awaits at its top is refused, and says so. */
@@ -101,7 +109,7 @@ function load(path: string): unknown {
   return isModule ? (exported as { default: unknown }).default : exported;
 }
 
-function mistakesOf(issues: readonly z.core.$ZodIssue[], file: string, where: readonly number[]): Mistake[] {
+function mistakesOf(issues: readonly z.core.$ZodIssue[], file: string, where: readonly string[]): Mistake[] {
   return issues.map((issue) => {
     const field = [...where, ...issue.path.map(String)].join('.');
     if (issue.code === 'unrecognized_keys') {
