@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { directory, integer, redisUrl, text, variable } from '@weir/service';
-import { createStoreId, DataLostError, liveText, versionOf } from '@weir/usage';
+import { createStoreId, DataLostError, DEFAULT_NAMES, liveText, versionOf } from '@weir/usage';
 import type { Worker, WorkerDefinition } from '@weir/worker';
 import { openConnection } from './connection';
 import { createCounting, type Counting } from './counting';
@@ -45,7 +45,7 @@ const variables = {
       'Set it for `weir rebuild` and `weir verify` too. Empty: none.',
     example: '/etc/weir/statistics',
   }),
-  STATISTICS_NAMES: variable(integer(1, 1_000_000, 'names').default(10_000), {
+  STATISTICS_NAMES: variable(integer(1, 1_000_000, 'names').default(DEFAULT_NAMES), {
     description:
       'How many names (repositories, tags, clients and their combinations) a statistic tells apart in each hour and ' +
       'day, first come, first served, where it does not say so itself; the rest is counted as one number, other.',

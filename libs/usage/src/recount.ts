@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
 import { keysBeginning } from './scan';
 import { sortedByLive } from './seen';
-import type { Statistic } from './statistic';
+import type { Cube, Statistic } from './statistic';
 import { recountsPrefix } from './store';
 
 /** The same counting as that of the redis-worker, into keys of its own beside the live ones. */
@@ -26,6 +26,8 @@ export interface RecountOptions {
   /** The prefix of the live keys. */
   prefix: string;
   statistics: readonly Statistic[];
+  /** Cubes of somebody else: one that throws does not count the event, as it does not live. */
+  plugins?: readonly Cube[];
   /** As the redis-worker is told (STATISTICS_NAMES). */
   names?: number;
 }
@@ -37,7 +39,13 @@ const LONGEST_MS = KEEP_SECONDS * 500;
 const ALIVE = { seconds: 120, everyMs: 30_000 };
 
 /** Begins a recount, and clears away what recounts have left behind whose process has ended. */
-export async function startRecount({ redis, prefix, statistics, names }: RecountOptions): Promise<Recount> {
+export async function startRecount({
+  redis,
+  prefix,
+  statistics,
+  plugins = [],
+  names,
+}: RecountOptions): Promise<Recount> {
   await removeLeftovers(redis, prefix);
   const own = `${recountsPrefix(prefix)}${randomBytes(6).toString('hex')}:`;
   const alive = () => redis.set(aliveKey(own), '1', 'EX', ALIVE.seconds);
@@ -46,6 +54,7 @@ export async function startRecount({ redis, prefix, statistics, names }: Recount
   const counter = createCounter({
     redis,
     statistics,
+    plugins: { cubes: plugins, failed: () => {} },
     prefix: own,
     dedupeSeconds: KEEP_SECONDS,
     keepSeconds: KEEP_SECONDS,

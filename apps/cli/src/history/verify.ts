@@ -25,6 +25,8 @@ export interface Verified {
   seconds: number;
   /** How long the counting in Redis stood still, milliseconds. */
   heldMs: number;
+  /** Statistics that are counted live and not known here. */
+  unknown: readonly string[];
   /** Dead letters per worker: they explain what is missing. */
   deadLetters: Partial<Record<StoreName, number>>;
 }
@@ -55,7 +57,7 @@ export async function verify(io: Io, options: VerifyOptions): Promise<Verified> 
   try {
     const checks = await openChecks(io, options, keep);
     const usage = stores.includes('redis')
-      ? await startUsageCheck({ connection, history, store, window, waitMs }).then((made) => keep(made, made.close))
+      ? await startUsageCheck({ io, connection, history, store, window, waitMs }).then((made) => keep(made, made.close))
       : undefined;
     const reading = await startReading(io, history, window, 'verifying').then((made) => keep(made, made.close));
     const count = async (events: readonly WeirEvent[]) => {
@@ -83,6 +85,7 @@ export async function verify(io: Io, options: VerifyOptions): Promise<Verified> 
       invalid: reading.invalid(),
       seconds: reading.progress.seconds(),
       heldMs: judged?.heldMs ?? 0,
+      unknown: usage?.unknown ?? [],
       deadLetters: {},
     };
     for (const { each, counted, before, days, found } of seen) {

@@ -62,7 +62,7 @@ export interface FillOptions {
 
 /** How long what a filling has counted is kept; for how long one that was interrupted can be gone on with. */
 const KEEP_SECONDS = 3 * 24 * 3600;
-const RESUME_SECONDS = 24 * 3600;
+const RESUME_MS = 24 * 3600 * 1000;
 const LONGEST_MS = (KEEP_SECONDS - 12 * 3600) * 1000;
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -72,7 +72,7 @@ const DAY_MS = 24 * 3600 * 1000;
  */
 export async function startFill(options: FillOptions): Promise<Fill> {
   const { redis, prefix, cubes, names, failed } = options;
-  const { id, begun } = await jobOf(redis, prefix, cubes);
+  const { id, begun, text: job } = await jobOf(redis, prefix, cubes);
   const staged = fillPrefix(prefix, id);
   const filled = cubes.map((cube) => ({ cube, from: firstDayOf(cube, begun) }));
   const counter = createCounter({
@@ -120,23 +120,33 @@ export async function startFill(options: FillOptions): Promise<Fill> {
       const to = liveWith(text, cubes);
       const descriptions = await described(options, filled, since);
       const done = await switchOn({
-        redis, prefix, staged, hold, storeId: options.storeId, from: text, to, cubes: filled, days: filledDays, descriptions, names,
+        redis, prefix, staged, hold, storeId: options.storeId, job, from: text, to, cubes: filled, days: filledDays, descriptions, names,
       }); // prettier-ignore
-      if (!done) throw new Error('the hold on the counters was lost, or another worker has changed what is counted');
+      if (!done) throw new Error('the hold on the counters was lost, or what is counted has been changed meanwhile');
       await redis.unlink(fillKey(prefix), ...[...days].map((day) => seenKey(staged, day)));
     },
   };
 }
 
+interface Job {
+  id: string;
+  /** Unix ms. */
+  begun: number;
+  /** As it stands in Redis. Who removes it has the filling begun anew. */
+  text: string;
+}
+
 /** The same cubes in the same versions are the same filling; after a day it is begun anew, before its keys go. */
-async function jobOf(redis: Redis, prefix: string, cubes: readonly Cube[]): Promise<{ id: string; begun: number }> {
+async function jobOf(redis: Redis, prefix: string, cubes: readonly Cube[]): Promise<Job> {
   const key = fillKey(prefix);
-  const job = liveText(cubes.map(versionOf));
-  const [id = '', begun = '', before] = (await redis.get(key))?.split('\n') ?? [];
-  if (before === job) return { id, begun: Number(begun) };
+  const wanted = liveText(cubes.map(versionOf));
+  const text = (await redis.get(key)) ?? '';
+  const [id = '', begun = '', before] = text.split('\n');
+  if (before === wanted && Date.now() - Number(begun) < RESUME_MS) return { id, begun: Number(begun), text };
   const fresh = { id: randomBytes(6).toString('hex'), begun: Date.now() };
-  await redis.set(key, [fresh.id, fresh.begun, job].join('\n'), 'EX', RESUME_SECONDS);
-  return fresh;
+  const job = { ...fresh, text: [fresh.id, fresh.begun, wanted].join('\n') };
+  await redis.set(key, job.text, 'EX', KEEP_SECONDS);
+  return job;
 }
 
 /** The first UTC day that a cube wants of the history: the empty text when it wants all, one that never comes for none. */

@@ -27,7 +27,7 @@ export function versionOf({ name, version, measures, dimensions, groups, latest 
 }
 
 export const liveText = (versions: Iterable<string>): string => [...new Set(versions)].sort().join(' ');
-const versionsIn = (text: string): string[] => text.split(' ').filter((version) => version !== '');
+export const versionsIn = (text: string): string[] => text.split(' ').filter((version) => version !== '');
 
 /** The list with these cubes on it, in the place of any other versions of them. */
 export function liveWith(text: string, cubes: readonly Cube[]): string {

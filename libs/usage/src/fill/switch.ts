@@ -4,7 +4,7 @@ import { descriptionsKey, type Description } from '../cube/question';
 import type { Hold } from '../hold';
 import { runScript } from '../script';
 import { KEEP_DAYS, type Cube } from '../statistic';
-import { holdKey, liveKey, seenKey, storeKey } from '../store';
+import { fillKey, holdKey, liveKey, seenKey, storeKey } from '../store';
 
 export interface SwitchOptions {
   redis: Redis;
@@ -13,6 +13,8 @@ export interface SwitchOptions {
   staged: string;
   hold: Hold;
   storeId: string;
+  /** What must stand under {@link fillKey}. */
+  job: string;
   /** The list of live cubes as it must be, and as it becomes. */
   from: string;
   to: string;
@@ -43,10 +45,10 @@ export interface FilledDay {
  * @returns false, and has changed nothing, when the hold is lost, the store or the list is another one by now
  */
 export async function switchOn(options: SwitchOptions): Promise<boolean> {
-  const { redis, prefix, hold, storeId, from, to, descriptions } = options;
-  const keys = [holdKey(prefix), storeKey(prefix), liveKey(prefix), descriptionsKey(prefix)];
+  const { redis, prefix, hold, storeId, job, from, to, descriptions } = options;
+  const keys = [holdKey(prefix), storeKey(prefix), fillKey(prefix), liveKey(prefix), descriptionsKey(prefix)];
   const written = descriptions.flatMap((each) => [each.name, JSON.stringify(each)]);
-  const args = [hold.token, storeId, from, to, JSON.stringify(planOf(options)), ...written];
+  const args = [hold.token, storeId, job, from, to, JSON.stringify(planOf(options)), ...written];
   return (await runScript(redis, script, keys, args)) === 'OK';
 }
 
@@ -89,14 +91,14 @@ export function seriesOf({ name, measures, groups }: Cube): Series[] {
 
 /** Nothing in it can fail once the first write is done: Redis does not roll a script back. */
 const script = `
--- KEYS     the hold, the id of the store, the list of live cubes, the descriptions
--- ARGV     what each of the first three must hold; what the list becomes; the plan (JSON); names and descriptions
+-- KEYS     the hold, the id of the store, the job, the list of live cubes, the descriptions
+-- ARGV     what each of the first four must hold; what the list becomes; the plan (JSON); names and descriptions
 
 local call = redis.call
-for i = 1, 3 do
+for i = 1, 4 do
   if (call('GET', KEYS[i]) or '') ~= ARGV[i] then return 'LOST' end
 end
-local plan = cjson.decode(ARGV[5])
+local plan = cjson.decode(ARGV[6])
 local DAY = 86400
 
 local function whole(day)
@@ -149,7 +151,7 @@ for _, cube in ipairs(plan.cubes) do
     end
   end
 end
-call('SET', KEYS[3], ARGV[4])
-for i = 6, #ARGV, 2 do call('HSET', KEYS[4], ARGV[i], ARGV[i + 1]) end
+call('SET', KEYS[4], ARGV[5])
+for i = 7, #ARGV, 2 do call('HSET', KEYS[5], ARGV[i], ARGV[i + 1]) end
 return 'OK'
 `;
