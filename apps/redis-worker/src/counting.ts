@@ -3,6 +3,7 @@ import {
   createCounter,
   isCube,
   learnLive,
+  readLive,
   StaleError,
   statistics,
   writeDescriptions,
@@ -18,11 +19,13 @@ import type { StatisticMetrics } from './metrics';
 
 /** Counts for the cubes that are on the list of live ones, whatever becomes of the list. */
 export interface Counting {
+  /** Learns what is to be counted, and writes down what there is to be asked; removes what is no more. */
+  begin(): Promise<void>;
   count(batch: readonly WeirEvent[]): Promise<Counted>;
   /** Notes that a cube threw. */
   failed(cube: Cube, error: Error): void;
-  /** Writes down what there is to be asked. */
-  describe(how?: { tidy: boolean }): Promise<void>;
+  /** Writes down again what there is to be asked, and what has failed since. */
+  describe(): Promise<void>;
 }
 
 export interface CountingOptions extends Pick<
@@ -71,8 +74,28 @@ export function createCounting({ cubes, log, told, ...options }: CountingOptions
     });
   }; // prettier-ignore
 
+  const describe = async (tidy: boolean): Promise<void> => {
+    const told = new Map(failures);
+    failures.clear();
+    try {
+      const { cubes: live, missing } = await readLive(redis, prefix, cubes.all);
+      await writeDescriptions({ redis, prefix, live, missing, names, failures: told, tidy });
+    } catch (error) {
+      for (const [name, { times, last }] of told) {
+        const since = failures.get(name);
+        failures.set(name, { times: times + (since?.times ?? 0), last: since?.last ?? last });
+      }
+      throw error;
+    }
+  };
+
   return {
     failed,
+    async begin() {
+      counter = await learn();
+      await describe(true);
+    },
+    describe: () => describe(false),
     async count(batch) {
       for (let tries = 1; ; tries += 1) {
         counter ??= await learn();
@@ -82,20 +105,6 @@ export function createCounting({ cubes, log, told, ...options }: CountingOptions
           if (!(error instanceof StaleError) || tries === TRIES) throw error;
           counter = undefined;
         }
-      }
-    },
-    async describe({ tidy } = { tidy: false }) {
-      const told = new Map(failures);
-      failures.clear();
-      try {
-        const { cubes: live, missing } = await learnLive(redis, prefix, cubes.all);
-        await writeDescriptions({ redis, prefix, live, missing, names, failures: told, tidy });
-      } catch (error) {
-        for (const [name, { times, last }] of told) {
-          const since = failures.get(name);
-          failures.set(name, { times: times + (since?.times ?? 0), last: since?.last ?? last });
-        }
-        throw error;
       }
     },
   };

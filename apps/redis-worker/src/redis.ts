@@ -102,7 +102,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
       connect: () =>
         use(async (counting) => {
           await store.check();
-          await counting.describe({ tidy: true });
+          await counting.begin();
         }),
       async write(batch) {
         const { counted, duplicates, refused } = await use(async (counting) => {

@@ -1,5 +1,5 @@
 import { createEvent, type WeirEvent } from '@weir/events';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { compare, findDays, type Drift, type Sides } from '../compare';
 import { createCounter, type Counter } from '../counter';
 import { takeHold } from '../hold';

@@ -1,5 +1,5 @@
 import { createEvent, type WeirEvent } from '@weir/events';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createCounter, StaleError, type Counter } from '../counter';
 import { descriptionsKey, type Description } from '../cube/question';
 import { takeHold } from '../hold';
