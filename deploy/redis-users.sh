@@ -14,7 +14,7 @@ for name in REDIS_OPERATOR_PASSWORD REDIS_GATEWAY_PASSWORD REDIS_WORKER_PASSWORD
 done
 
 usage='pulls/* fusion/* builds/* mirrors/* scans/*'
-counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:*"
+counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:* weir:cube:* weir:cube-block:* weir:cube-latest:* weir:live weir:statistics weir:statistic-failures weir:filling weir:fill weir:fill:*"
 reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:*"
 keys() {
   set -f
@@ -25,6 +25,6 @@ cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
 user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
-user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat
+user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +zcard +zscore +zincrby +zremrangebyrank +hgetall +hmget +hset +hdel +hincrby +smismember +scard +exists (~weir:cube:* ~weir:cube-block:* ~weir:cube-latest:* ~weir:fill ~weir:fill:* +unlink +rename +zunionstore) (~weir:hold ~weir:filling +del +pexpire)
 user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading") +info +ping +get +mget +zrangebylex +pfcount
 USERS

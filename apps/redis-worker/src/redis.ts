@@ -47,13 +47,14 @@ const variables = {
   }),
   STATISTICS_NAMES: variable(integer(1, 1_000_000, 'names').default(DEFAULT_NAMES), {
     description:
-      'How many names (repositories, tags, clients and their combinations) a statistic tells apart in each hour and ' +
-      'day, first come, first served, where it does not say so itself; the rest is counted as one number, other.',
+      'How many values of a dimension (repositories, or pairs of organization and repository) each statistic tells ' +
+      'apart in one hour or day, first come, first served; the others are one number, `other`. For statistics that do ' +
+      'not say it themselves. Each takes about 100 bytes for the hour and as much for the day.',
   }),
 };
 
 /**
- * Counts events in Redis under the keys of seed 000, each event once (DESIGN, section 5).
+ * Counts events in Redis under the keys of seed 000 and in cubes, each event once (DESIGN, section 5).
  *
  * A batch is done when Redis has it in its append-only file. A Redis that comes back without its data is counted into
  * no more (reference reliability F37): the worker is not ready, `weir_redis_data_lost` is 1, and somebody has to decide.

@@ -1,6 +1,6 @@
 import { identityOf, utcDay, type WeirEvent } from '@weir/events';
-import { createBuckets, type Cell, type LatestCell } from './cube/buckets';
-import { createEffects, type Effect, type Read } from './cube/effect';
+import { createBuckets } from './cube/buckets';
+import { createReader, type Read } from './cube/reader';
 import { entry } from './entry';
 import { formatCounter } from './keys';
 import { layOut, type ScriptCall } from './layout';
@@ -51,28 +51,28 @@ export interface CountingOptions {
   distinct?: DistinctOptions;
 }
 
-/** What a group of events that count alike adds to: made once, used by every batch. */
+/** What events of one day for which the named counters say the same add to there: made once, used by every batch. */
 interface Plan {
   seen: string;
   /** The keys of the counters that it is one more of. */
   counters: readonly string[];
   organizations: readonly { index: string; name: string }[];
-  /** The cells that it is one more in; then for each of an event's other amounts those that grow by it. */
-  cells: readonly (readonly Cell[])[];
-  latest: readonly LatestCell[];
 }
 
 /** Events of one hour that count alike, and their identities in the batch in hand. */
 export interface Group {
   plan: Plan;
+  /** What they do to each cube; their amounts aside. */
+  reads: readonly Read[];
   identities: Buffer[];
-  /** The amounts other than one: those of the first event, then those of the second … */
+  /** The amounts of the first event, then those of the second … */
   amounts: number[];
 }
 
 /** On the way to a group: from the hour through what each statistic said of the event. Remembered from batch to batch. */
 interface Way {
-  next: Map<readonly Step[] | Effect, Way>;
+  next: Map<readonly Step[] | Read, Way>;
+  plan?: Plan;
   group?: Group;
 }
 
@@ -80,7 +80,7 @@ const none: readonly Step[] = [];
 
 /**
  * Turns batches of events into calls of the counter script. Work is done per event only where it must be (identity, what
- * the statistics say); names of keys are made once for all events that count alike in one hour, and remembered.
+ * the statistics say); names of keys and of what is counted in them are made once, and remembered.
  */
 export function createPreparer({
   statistics,
@@ -92,10 +92,10 @@ export function createPreparer({
   distinct,
 }: CountingOptions): (batch: readonly WeirEvent[]) => Prepared {
   const keyed = statistics.filter(isKeyed);
-  const cubes = statistics.filter(isCube).map(withEffects);
-  const foreign = (plugins?.cubes ?? []).map(withEffects);
-  const members = distinct && createMemberCollector(statistics, prefix, distinct);
   const buckets = createBuckets({ prefix, names, now: Date.now });
+  const cubes = statistics.filter(isCube).map((cube) => createReader(cube, buckets));
+  const foreign = (plugins?.cubes ?? []).map((cube) => createReader(cube, buckets));
+  const members = distinct && createMemberCollector(statistics, prefix, distinct);
   const hours = new Map<string, Way>();
   let remembered = 0;
   const makeWay = (): Way => {
@@ -104,16 +104,16 @@ export function createPreparer({
   };
 
   /** What all cubes say of the event, where they say anything. */
-  const readCubes = (event: WeirEvent): Read[] => {
+  const readCubes = (event: WeirEvent, hour: string): Read[] => {
     const reads: Read[] = [];
     for (const { cube, read } of cubes) {
       const found = cube.increments(event);
-      if (found.length !== 0) reads.push(read(found));
+      if (found.length !== 0) reads.push(read(found, hour));
     }
     for (const { cube, read } of foreign) {
       try {
         const found = cube.increments(event);
-        if (found.length !== 0) reads.push(read(found));
+        if (found.length !== 0) reads.push(read(found, hour));
       } catch (error) {
         plugins?.failed(cube, error instanceof Error ? error : new Error(String(error)));
       }
@@ -122,62 +122,60 @@ export function createPreparer({
   };
 
   const add = (event: WeirEvent, groups: Group[]): void => {
+    const hour = event.time.slice(0, 'YYYY-MM-DDTHH'.length);
     const lists = keyed.map((statistic) => {
       const list = statistic.steps(event);
       return list.length === 0 ? none : list;
     });
-    const reads = readCubes(event);
+    const reads = readCubes(event, hour);
     const planned = members?.plan(event) ?? [];
-    addTo(groups, lists, reads, event); // whatever it counts for: it may be history for another statistic one day
+    // Whatever it counts for: it may be history for another statistic one day.
+    addTo(groupOf(lists, reads, hour), event, groups);
     members?.collect(planned);
   };
 
-  /** Adds the event to its group, and the group to those of the batch when it is the first. */
-  const addTo = (
-    groups: Group[],
-    lists: readonly (readonly Step[])[],
-    reads: readonly Read[],
-    event: WeirEvent,
-  ): void => {
-    const hour = event.time.slice(0, 'YYYY-MM-DDTHH'.length);
+  /** The group of events for which all statistics say this: a remembered one, where there can be more than one. */
+  const groupOf = (lists: readonly (readonly Step[])[], reads: readonly Read[], hour: string): Group => {
     let way = entry(hours, hour, makeWay);
     for (const list of lists) way = entry(way.next, list, makeWay);
-    for (const { effect } of reads) way = entry(way.next, effect, makeWay);
-    const group = (way.group ??= { plan: planOf(lists, reads, event, hour), identities: [], amounts: [] });
-    if (group.identities.length === 0) {
-      groups.push(group);
-      for (const cells of group.plan.cells) cells.forEach(buckets.touch);
-    }
-    group.identities.push(identityOf(event));
-    for (const { amounts } of reads) for (const amount of amounts) group.amounts.push(amount);
-    for (const cell of group.plan.latest) buckets.touchLatest(cell, event.time);
+    const plan = (way.plan ??= planOf(lists.flat(), utcDay({ time: hour })));
+    if (!reads.every(({ shared }) => shared)) return { plan, reads, identities: [], amounts: [] };
+    for (const read of reads) way = entry(way.next, read, makeWay);
+    return (way.group ??= { plan, reads, identities: [], amounts: [] });
   };
 
-  const planOf = (
-    lists: readonly (readonly Step[])[],
-    reads: readonly Read[],
-    event: WeirEvent,
-    hour: string,
-  ): Plan => {
-    const day = utcDay(event);
+  /** Adds the event to its group, and the group to those of the batch when it is the first. */
+  const addTo = (group: Group, event: WeirEvent, groups: Group[]): void => {
+    if (group.identities.length === 0) {
+      groups.push(group);
+      for (const { ones, others } of group.reads) {
+        ones.forEach(buckets.touch);
+        for (const cells of others) cells.forEach(buckets.touch);
+      }
+    }
+    group.identities.push(identityOf(event));
+    for (const { amounts, latest } of group.reads) {
+      for (const amount of amounts) group.amounts.push(amount);
+      for (const cell of latest) buckets.touchLatest(cell, event.time);
+    }
+  };
+
+  const planOf = (steps: readonly Step[], day: string): Plan => {
     const organizations = new Map<string, Plan['organizations'][number]>();
-    const counters = lists.flat().map(({ measure, dimensions, resolution }) => {
+    const counters = steps.map(({ measure, dimensions, resolution }) => {
       const name = dimensions['o'];
       if (name !== undefined) {
         organizations.set(`${measure} ${name}`, { index: organizationsKey(prefix, measure), name });
       }
       return prefix + formatCounter(measure, dimensions, resolution === 'day' ? day : undefined);
     });
-    const ones = reads.flatMap(({ effect }) => buckets.cellsOf(effect.ones, hour));
-    const others = reads.flatMap(({ effect }) => effect.others.map((places) => buckets.cellsOf(places, hour)));
-    const latest = reads.flatMap(({ effect }) => buckets.latestOf(effect.latest));
-    const cells = [ones, ...others];
-    return { seen: seenKey(prefix, day), counters, organizations: [...organizations.values()], cells, latest };
+    return { seen: seenKey(prefix, day), counters, organizations: [...organizations.values()] };
   };
 
   const forget = (): void => {
     hours.clear();
     buckets.forget();
+    for (const { forget: forgetNames } of [...cubes, ...foreign]) forgetNames();
     remembered = 0;
   };
 
@@ -204,5 +202,3 @@ export function createPreparer({
     return { call, refused };
   };
 }
-
-const withEffects = (cube: Cube) => ({ cube, read: createEffects(cube) });

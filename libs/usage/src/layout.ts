@@ -82,16 +82,18 @@ export function layOut({ groups, distinct, buckets, latest }: Collected, limits:
   };
 }
 
-function layOutGroup({ plan, identities, amounts }: Group, counters: Map<string, number>, layout: number[]): void {
-  const [ones = [], ...others] = plan.cells;
-  layout.push(identities.length, others.length);
+function layOutGroup(group: Group, counters: Map<string, number>, layout: number[]): void {
+  const { plan, reads, identities, amounts } = group;
+  layout.push(identities.length, amounts.length / identities.length);
   for (const amount of amounts) layout.push(amount);
-  layout.push(plan.counters.length + ones.length);
+  layout.push(reads.reduce((sum, { ones }) => sum + ones.length, plan.counters.length));
   for (const key of plan.counters) layout.push(counters.get(key) ?? 0);
-  for (const cell of ones) layout.push(cell.at);
-  for (const cells of others) {
-    layout.push(cells.length);
-    for (const cell of cells) layout.push(cell.at);
+  for (const { ones } of reads) for (const { at } of ones) layout.push(at);
+  for (const { others } of reads) {
+    for (const cells of others) {
+      layout.push(cells.length);
+      for (const { at } of cells) layout.push(at);
+    }
   }
 }
 

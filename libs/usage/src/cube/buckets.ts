@@ -1,8 +1,15 @@
 import { entry } from '../entry';
 import { isCalendarDay } from '../keys';
 import { keptUntil } from '../store';
-import type { CubeSeries, LatestPlace, Place } from './effect';
-import { BLOCK_DAYS, blockKey, blockOf, bucketKey, latestKey, type Resolution } from './keys';
+import { BLOCK_DAYS, blockKey, blockOf, bucketKey, latestKey, type Resolution, type Series } from './keys';
+import type { Name } from './names';
+
+/** A series and how its buckets are kept. */
+export interface CubeSeries extends Series {
+  keepDays: { hour: number; day: number };
+  /** How many members a bucket tells apart; undefined: as many as the counter is told. */
+  names: number | undefined;
+}
 
 /** A sorted set in Redis, and what of it the batch in hand changes. */
 export interface Bucket {
@@ -14,8 +21,14 @@ export interface Bucket {
   names: number;
   /** Unions that its day is in: they are not right any more when it has changed. */
   blocks: readonly string[];
-  cells: Map<string, Cell>;
+  cells: Map<Name, Cell>;
   touched: Cell[];
+}
+
+/** The buckets of an hour and of its day; undefined what is not kept any more. */
+export interface BucketPair {
+  hour: Bucket | undefined;
+  day: Bucket | undefined;
 }
 
 /** One number: a member of a bucket. What an hour's grows by its day's grows by as well. */
@@ -31,7 +44,7 @@ export interface Cell {
 export interface LatestSet {
   key: string;
   names: number;
-  cells: Map<string, LatestCell>;
+  cells: Map<Name, LatestCell>;
   touched: LatestCell[];
 }
 
@@ -43,9 +56,16 @@ export interface LatestCell {
 }
 
 export interface Buckets {
-  /** The cells of these places in a UTC hour, `YYYY-MM-DDTHH`; none where neither the hour nor its day is kept any more. */
-  cellsOf(places: readonly Place[], hour: string): Cell[];
-  latestOf(places: readonly LatestPlace[]): LatestCell[];
+  /**
+   * The buckets of a series for a UTC hour, `YYYY-MM-DDTHH`; one and the same for a day, when the series is.
+   *
+   * @throws RangeError for what is no hour
+   */
+  pairOf(series: CubeSeries, hour: string): BucketPair;
+  /** Adds the cell of this name, that of the hour where it is kept, else that of its day, where that is. */
+  addCell(pair: BucketPair, name: Name, to: Cell[]): void;
+  latestSet(statistic: string, group: readonly string[], names: number | undefined): LatestSet;
+  latestCell(set: LatestSet, name: Name): LatestCell;
   touch(cell: Cell): void;
   touchLatest(cell: LatestCell, time: string): void;
   /** What the batch in hand changes; hours before days. */
@@ -59,19 +79,17 @@ export interface Buckets {
 
 /** Names of keys are made once, and remembered from batch to batch. */
 export function createBuckets({ prefix, names, now }: { prefix: string; names: number; now: () => number }): Buckets {
-  const hours = new Map<string, Map<CubeSeries, Bucket | undefined>>();
-  const days = new Map<string, Map<CubeSeries, Bucket | undefined>>();
-  const latest = new Map<string, LatestSet>();
+  const days = new Map<string, Bucket | undefined>();
   const touched = { hour: [] as Bucket[], day: [] as Bucket[], latest: [] as LatestSet[] };
   let size = 0;
 
-  const bucketOf = (series: CubeSeries, resolution: Resolution, hour: string): Bucket | undefined => {
-    const day = dayOf(hour);
+  const bucketOf = (series: CubeSeries, resolution: Resolution, bucket: string): Bucket | undefined => {
+    const day = dayOf(bucket);
     const until = keptUntil(day, series.keepDays[resolution]);
     if (until * 1000 <= now()) return undefined;
     const blocks = BLOCK_DAYS.map((length) => blockKey(prefix, series, length, blockOf(day, length)));
     return {
-      key: bucketKey(prefix, series, resolution === 'day' ? day : hour),
+      key: bucketKey(prefix, series, bucket),
       resolution,
       keptUntil: until,
       names: series.names ?? names,
@@ -80,11 +98,15 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
       touched: [],
     };
   };
-  const cellOf = (bucket: Bucket, member: string, day: Cell | undefined): Cell =>
-    entry(bucket.cells, member, () => {
+
+  const cellOf = (bucket: Bucket, name: Name, day: Cell | undefined): Cell => {
+    let cell = bucket.cells.get(name);
+    if (cell === undefined) {
       size++;
-      return { bucket, member, day, at: 0 };
-    });
+      bucket.cells.set(name, (cell = { bucket, member: name.member, day, at: 0 }));
+    }
+    return cell;
+  };
 
   const touch = (cell: Cell): void => {
     if (cell.at !== 0) return;
@@ -96,27 +118,29 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
   };
 
   return {
-    cellsOf(places, hour) {
+    pairOf(series, hour) {
       const day = dayOf(hour);
       if (!isHour(hour) || !isCalendarDay(day)) throw new RangeError(`'${hour}' is not an hour, YYYY-MM-DDTHH.`);
-      const ofHour = entry(hours, hour, () => new Map());
-      const ofDay = entry(days, day, () => new Map());
-      return places.flatMap(({ series, member }) => {
-        if (!ofHour.has(series)) ofHour.set(series, bucketOf(series, 'hour', hour));
-        if (!ofDay.has(series)) ofDay.set(series, bucketOf(series, 'day', hour));
-        const [hourly, daily] = [ofHour.get(series), ofDay.get(series)];
-        const total = daily && cellOf(daily, member, undefined);
-        return (hourly ? cellOf(hourly, member, total) : total) ?? [];
-      });
+      const key = bucketKey('', series, day);
+      return { hour: bucketOf(series, 'hour', hour), day: entry(days, key, () => bucketOf(series, 'day', day)) };
     },
-    latestOf: (places) =>
-      places.map(({ statistic, group, names: own = names, member }) => {
-        const key = latestKey(prefix, statistic, group);
-        const set = entry(latest, key, () => ({ key, names: own, cells: new Map<string, LatestCell>(), touched: [] }));
-        return entry(set.cells, member, () => {
-          size++;
-          return { set, member, time: '' };
-        });
+    addCell({ hour, day }, name, to) {
+      // The hour's first: it is looked up for every event, and knows its day's.
+      const known = hour?.cells.get(name);
+      if (known !== undefined) to.push(known);
+      else {
+        const daily = day && cellOf(day, name, undefined);
+        const cell = hour ? cellOf(hour, name, daily) : daily;
+        if (cell !== undefined) to.push(cell);
+      }
+    },
+    latestSet: (statistic, group, own = names) => {
+      return { key: latestKey(prefix, statistic, group), names: own, cells: new Map(), touched: [] };
+    },
+    latestCell: (set, name) =>
+      entry(set.cells, name, () => {
+        size++;
+        return { set, member: name.member, time: '' };
       }),
     touch,
     touchLatest(cell, time) {
@@ -144,13 +168,11 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
     },
     size: () => size,
     forget() {
-      hours.clear();
       days.clear();
-      latest.clear();
       size = 0;
     },
   };
 }
 
-const dayOf = (hour: string): string => hour.slice(0, 'YYYY-MM-DD'.length);
+const dayOf = (bucket: string): string => bucket.slice(0, 'YYYY-MM-DD'.length);
 const isHour = (text: string): boolean => /^\d{4}-\d\d-\d\dT([01]\d|2[0-3])$/.test(text);

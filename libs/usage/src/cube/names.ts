@@ -1,0 +1,61 @@
+import { entry } from '../entry';
+import { encodeName } from '../keys';
+import { keptValue } from './value';
+
+/** A value of a dimension or a combination of such: always one and the same object, so that nothing is spelled twice. */
+export interface Name {
+  /** Different from all others of its table, from 0. */
+  id: number;
+  /** As it stands in a member of a bucket. */
+  member: string;
+}
+
+/** The names of one cube. */
+export interface Names {
+  /** A value of a dimension; undefined for one that is not known. */
+  valueOf(dimension: number, value: string | undefined): Name;
+  /** The combination of these values of a group: of the dimensions in the group's order. */
+  combined(group: number, values: readonly Name[]): Name;
+  forget(): void;
+}
+
+/** More than there can be in a table: two ids make one number. */
+const IDS = 2 ** 26;
+/** Longer values are looked up by what is kept of them. */
+const LONG = 256;
+
+export function createNames(): Names {
+  const values: Map<string, Name>[] = [];
+  /** By group, then by how many values have been combined. */
+  const tables: Map<number, Name>[][] = [];
+
+  const pair = (group: number, at: number, begun: Name, value: Name): Name => {
+    const table = ((tables[group] ??= [])[at] ??= new Map());
+    return entry(table, begun.id * IDS + value.id, () => {
+      return { id: table.size, member: `${begun.member}/${value.member}` };
+    });
+  };
+
+  return {
+    valueOf(dimension, value) {
+      const known = (values[dimension] ??= new Map([['', { id: 0, member: '' }]]));
+      const text = value === undefined ? '' : value.length < LONG ? value : (keptValue(value) ?? '');
+      return entry(known, text, () => {
+        const kept = keptValue(text);
+        return kept === undefined ? (known.get('') as Name) : { id: known.size, member: encodeName(kept) };
+      });
+    },
+    combined(group, own) {
+      let name = own[0] ?? total;
+      for (let at = 1; at < own.length; at++) name = pair(group, at, name, own[at] as Name);
+      return name;
+    },
+    forget() {
+      values.length = 0;
+      tables.length = 0;
+    },
+  };
+}
+
+/** The only combination of no values. */
+const total: Name = { id: 0, member: '' };

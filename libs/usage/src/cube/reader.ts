@@ -1,0 +1,178 @@
+import { entry } from '../entry';
+import { KEEP_DAYS, type Cube, type Increment } from '../statistic';
+import type { BucketPair, Buckets, Cell, LatestCell, LatestSet } from './buckets';
+import { createNames, type Name } from './names';
+
+/** What an event does to a cube. */
+export interface Read {
+  /** Cells that are one more. */
+  ones: readonly Cell[];
+  /** Cells that are another number more: for each of the amounts, in their order. */
+  others: readonly (readonly Cell[])[];
+  amounts: readonly number[];
+  /** Whose latest event it may be. */
+  latest: readonly LatestCell[];
+  /** It is one and the same for all events of its hour that the cube gives one and the same array for. */
+  shared: boolean;
+}
+
+export interface CubeReader {
+  cube: Cube;
+  /**
+   * What the increments of an event do in its hour, `YYYY-MM-DDTHH`. Nothing is changed yet.
+   *
+   * @throws Error for what is no list of increments of this cube; the message says why
+   */
+  read(found: readonly Increment[], hour: string): Read;
+  forget(): void;
+}
+
+/** What one event may do at most; it costs Redis this much in one step. */
+const MAX = { increments: 50, values: 64, cells: 5_000 };
+/** How many other arrays may come before one that comes again is recognised. */
+const RECENT = 100;
+
+/** Values of an increment by dimension: one, or several. */
+type Values = (Name | readonly Name[])[];
+
+interface Hour {
+  /** Measure → the buckets of each group. */
+  pairs: Map<string, readonly BucketPair[]>;
+  shared: Map<readonly Increment[], Read>;
+}
+
+/** Reads what a cube says of events. */
+export function createReader(cube: Cube, buckets: Buckets): CubeReader {
+  const { name: statistic, names: namesKept } = cube;
+  const keepDays = cube.keepDays ?? KEEP_DAYS;
+  const dimensions = Object.keys(cube.dimensions);
+  const dimensionAt = new Map(dimensions.map((dimension, at) => [dimension, at]));
+  const measures = new Set(Object.keys(cube.measures));
+  const groups = differing([[], ...cube.groups]).map((group) => ({ group, at: placesOf(group) }));
+  const latestGroups = differing(cube.latest ?? []).map((group) => ({ group, at: placesOf(group) }));
+  const names = createNames();
+  const hours = new Map<string, Hour>();
+  let recent = new Set<readonly Increment[]>();
+  let latestSets: LatestSet[] | undefined;
+
+  function placesOf(group: readonly string[]): number[] {
+    return group.map((dimension) => {
+      const at = dimensionAt.get(dimension);
+      if (at === undefined) throw new RangeError(`${statistic} has no dimension ${dimension} for a group`);
+      return at;
+    });
+  }
+
+  const pairsOf = (measure: string, hour: string): BucketPair[] => {
+    if (!measures.has(measure)) throw new RangeError(`${statistic} has no measure ${measure}`);
+    return groups.map(({ group }) => buckets.pairOf({ statistic, measure, group, keepDays, names: namesKept }, hour));
+  };
+
+  const valuesOf = (increment: Increment): Values => {
+    const values: Values = dimensions.map((_, at) => names.valueOf(at, undefined));
+    for (const dimension in increment.dimensions) {
+      const at = dimensionAt.get(dimension);
+      if (at === undefined) throw new RangeError(`${statistic} has no dimension ${dimension}`);
+      const value: unknown = increment.dimensions[dimension];
+      if (typeof value === 'string') values[at] = names.valueOf(at, value);
+      else if (Array.isArray(value)) values[at] = severalOf(value, at, dimension);
+      else if (value !== undefined) throw new TypeError(`${statistic} gives no text for ${dimension}`);
+    }
+    return values;
+  };
+
+  const severalOf = (list: readonly unknown[], at: number, dimension: string): Name | readonly Name[] => {
+    if (list.length > MAX.values) throw new RangeError(`${statistic} gives more than ${MAX.values} of ${dimension}`);
+    if (list.length === 0) return names.valueOf(at, undefined);
+    const different = new Set<Name>();
+    for (const value of list) {
+      if (typeof value !== 'string') throw new TypeError(`${statistic} gives no text for ${dimension}`);
+      different.add(names.valueOf(at, value));
+    }
+    return [...different];
+  };
+
+  /** The combinations of a group that these values make: one, or one for each of several values. */
+  const combinationsOf = (table: number, at: readonly number[], values: Values): Name[] => {
+    let combinations: Name[][] = [[]];
+    for (const dimension of at) {
+      const value = values[dimension] as Name | readonly Name[];
+      if (!Array.isArray(value)) for (const each of combinations) each.push(value as Name);
+      else combinations = combinations.flatMap((each) => (value as readonly Name[]).map((own) => [...each, own]));
+      if (combinations.length > MAX.cells) throw new RangeError(`${statistic} gives too many combinations of values`);
+    }
+    return combinations.map((each) => names.combined(table, each));
+  };
+
+  const readAnew = (found: readonly Increment[], ofHour: Hour, hour: string): Read => {
+    if (!Array.isArray(found)) throw new TypeError(`${statistic} gives no list of increments`);
+    if (found.length > MAX.increments)
+      throw new RangeError(`${statistic} gives more than ${MAX.increments} increments`);
+    const read = { ones: [] as Cell[], others: [] as Cell[][], amounts: [] as number[], latest: [] as LatestCell[] };
+    let cells = 0;
+    for (const increment of found) {
+      if (!isIncrement(increment)) throw new TypeError(`${statistic} gives something that is no increment`);
+      const values = valuesOf(increment);
+      const combinations = groups.map(({ at }, table) => combinationsOf(table, at, values));
+      let any = false;
+      for (const measure in increment.measures) {
+        const by = increment.measures[measure] as number;
+        if (!Number.isSafeInteger(by)) throw new RangeError(`${statistic} counts by ${by}, not by a whole number`);
+        const pairs = entry(ofHour.pairs, measure, () => pairsOf(measure, hour));
+        if (by === 0) continue;
+        any = true;
+        const into: Cell[] = by === 1 ? read.ones : [];
+        combinations.forEach((own, at) => {
+          for (const name of own) buckets.addCell(pairs[at] as BucketPair, name, into);
+          if ((cells += own.length) > MAX.cells) throw new RangeError(`${statistic} changes too many numbers at once`);
+        });
+        if (by === 1) continue;
+        read.others.push(into);
+        read.amounts.push(by);
+      }
+      if (any && increment.latest !== false) readLatest(values, read.latest);
+    }
+    return { ...read, shared: false };
+  };
+
+  const readLatest = (values: Values, into: LatestCell[]): void => {
+    latestSets ??= latestGroups.map(({ group }) => buckets.latestSet(statistic, group, namesKept));
+    latestSets.forEach((set, at) => {
+      const { at: places } = latestGroups[at] as { at: number[] };
+      for (const name of combinationsOf(groups.length + at, places, values)) into.push(buckets.latestCell(set, name));
+    });
+  };
+
+  return {
+    cube,
+    read(found, hour) {
+      const ofHour = entry(hours, hour, () => ({ pairs: new Map(), shared: new Map() }));
+      const known = ofHour.shared.get(found);
+      if (known !== undefined) return known;
+      const read = readAnew(found, ofHour, hour);
+      // Whoever gives an array again keeps it.
+      if (recent.has(found)) {
+        read.shared = true;
+        ofHour.shared.set(found, read);
+      } else {
+        if (recent.size >= RECENT) recent = new Set();
+        recent.add(found);
+      }
+      return read;
+    },
+    forget() {
+      names.forget();
+      hours.clear();
+      recent.clear();
+      latestSets = undefined;
+    },
+  };
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const isIncrement = (value: unknown): value is Increment =>
+  isObject(value) && isObject((value as Increment).measures) && isObject((value as Increment).dimensions);
+
+const differing = (groups: readonly (readonly string[])[]): (readonly string[])[] => [
+  ...new Map(groups.map((group) => [group.join('+'), group])).values(),
+];
