@@ -113,8 +113,11 @@ for i = 2, #plan.replace, 2 do
   if call('TYPE', plan.replace[i]).ok ~= 'set' then return redis.error_reply('${LOST} ' .. plan.replace[i]) end
 end
 local begun = call('SET', KEYS[2], ARGV[2], 'NX')
-if ARGV[5] and not begun and (call('GET', KEYS[3]) or '') ~= ARGV[5] then return redis.error_reply('${LOST} ' .. KEYS[3]) end
-if ARGV[6] then call('SET', KEYS[3], ARGV[6]) end
+if ARGV[5] then
+  local list = call('GET', KEYS[3]) or ''
+  if not begun and list ~= ARGV[5] and list ~= ARGV[6] then return redis.error_reply('${LOST} ' .. KEYS[3]) end
+  call('SET', KEYS[3], ARGV[6])
+end
 -- What a filling has left out because it was not known may be known now: it begins anew.
 if #plan.replace > 0 then call('UNLINK', KEYS[4]) end
 for i = 1, #plan.set, 2 do call('SET', plan.set[i], plan.set[i + 1]) end

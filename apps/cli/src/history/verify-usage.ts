@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { findReach, queueOf, type History } from '@weir/bus';
-import { compare, findDays, liveKey, startRecount, takeHold, type Recount, type Sides } from '@weir/usage';
+import { compare, findDays, isCube, readLive, startRecount, takeHold, type Recount, type Sides } from '@weir/usage';
 import type { ChannelModel } from 'amqplib';
 import { CliError, exitCodes, type Io } from '../io';
 import { judge, type Unproven } from './proof';
@@ -34,7 +34,7 @@ export async function startUsageCheck(options: {
 }): Promise<UsageCheck> {
   const { io, connection, history, window, waitMs } = options;
   const { redis, prefix, dedupeSeconds } = options.store;
-  const { statistics, plugins, all, live, unknown, names } = await countedStatistics(io, options.store);
+  const { statistics, plugins, all, unknown, names } = await countedStatistics(io, options.store);
   const recount = await startRecount({ redis, prefix, statistics, plugins, names });
   const sides: Sides = { redis, statistics: all, prefix, recount: recount.prefix, names };
   return {
@@ -53,11 +53,9 @@ export async function startUsageCheck(options: {
       const hold = await takeHold({ redis, prefix });
       const begun = performance.now();
       try {
-        if (((await redis.get(liveKey(prefix))) ?? '') !== live.from)
-          throw new CliError(
-            'a statistic has joined or left those that are counted: verify again',
-            exitCodes.unavailable,
-          );
+        // What is counted no more is not held against anything.
+        const { cubes } = await readLive(redis, prefix, all.filter(isCube));
+        sides.statistics = all.filter((each) => !isCube(each) || cubes.includes(each));
         // What has arrived since is counted here if, and only if, it is counted there: the rest is on its way.
         await reading.toEnd(async (events) => {
           await recount.countLive(events);

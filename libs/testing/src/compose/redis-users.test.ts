@@ -94,6 +94,25 @@ test('the worker adds distinct members, stats asks how many there are', async ()
   expect(await as('stats', 'PFCOUNT', key)).toBe(2);
 });
 
+test('the worker puts what it filled into its place, and gives up its locks; nothing else can be moved or removed', async () => {
+  const script = (body: string, ...keys: string[]) =>
+    as('redis-worker', 'EVAL', body, String(keys.length), 'weir:live', ...keys.slice(1));
+  for (const key of ['weir:hold', 'weir:filling']) {
+    expect(await as('redis-worker', 'SET', key, 'mine', 'PX', '1000', 'NX')).toBe('OK');
+    expect(await script(`return redis.call('PEXPIRE', '${key}', 2000) + redis.call('DEL', '${key}')`, key)).toBe(2);
+  }
+  await script(`redis.call('ZADD', 'weir:fill:1:weir:cube:a:b::2026-11-28', 1, '')`, 'weir:live');
+  const moved = `redis.call('UNLINK', 'weir:cube:a:b::2026-11-28')
+    redis.call('RENAME', 'weir:fill:1:weir:cube:a:b::2026-11-28', 'weir:cube:a:b::2026-11-28')
+    redis.call('ZUNIONSTORE', 'weir:cube-latest:a:b', 2, 'weir:cube-latest:a:b', 'weir:fill:1:weir:cube-latest:a:b')
+    return redis.call('ZSCORE', 'weir:cube:a:b::2026-11-28', '')`;
+  expect(await script(moved, 'weir:live')).toBe('1');
+  for (const key of ['weir:store', 'weir:seen:2026-11-28', 'weir:live']) {
+    await expect(as('redis-worker', 'UNLINK', key)).rejects.toThrow(/NOPERM/);
+    await expect(as('redis-worker', 'RENAME', key, 'weir:fill:1:x')).rejects.toThrow(/NOPERM/);
+  }
+});
+
 describe('gateway', () => {
   test('agrees on secrets with others, and shares what digests stand for', async () => {
     const until = String(Math.ceil(Date.now() / 1000) + 600);
