@@ -22,7 +22,8 @@ export interface Connection {
  * nothing is sent again behind the worker's back, because the kit holds the batch and tries it again.
  *
  * Errors say where and what, never the password. The user needs `+info +get +set +evalsha +eval`, and inside
- * the script `+type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat`, on the keys of its prefix.
+ * the script `+type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +zcard +zscore +zincrby
+ * +zremrangebyrank +unlink`, on the keys of its prefix.
  */
 export function openConnection({ url, log }: { url: string; log: Logger }): Connection {
   const where = `Redis at ${new URL(url).host}`;

@@ -113,6 +113,14 @@ test('the worker puts what it filled into its place, and gives up its locks; not
   }
 });
 
+test('the worker deletes unions of days, and no identities', async () => {
+  const block = 'weir:cube-block:pulls:pulls:organization:7:20790';
+  await as('operator', 'ZADD', block, '1', 'acme');
+  const unlink = (key: string) => as('redis-worker', 'EVAL', "return redis.call('UNLINK', KEYS[1])", '1', key);
+  expect(await unlink(block)).toBe(1);
+  await expect(unlink('weir:seen:2026-11-23')).rejects.toThrow(/NOPERM|can't access|not allowed|can't run/i);
+});
+
 describe('gateway', () => {
   test('agrees on secrets with others, and shares what digests stand for', async () => {
     const until = String(Math.ceil(Date.now() / 1000) + 600);
