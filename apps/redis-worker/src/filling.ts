@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { keepConnected, openHistory, queueOf } from '@weir/bus';
 import { backoff } from '@weir/service';
-import { fillingKey, readLive, takeLock, versionOf, type Cube } from '@weir/usage';
+import { fillingKey, readLive, storeKey, takeLock, versionOf, type Cube } from '@weir/usage';
 import type { ChannelModel } from 'amqplib';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
@@ -36,10 +36,12 @@ export async function keepFilled(options: FillingOptions): Promise<void> {
   const retry = backoff(RETRY);
   const again = backoff(AGAIN);
   const filled = new Set<string>();
+  let why: string | undefined;
   const rest = (ms: number) => pause(ms, undefined, { signal }).catch(() => {});
 
   /** @returns how long to wait before the next look, milliseconds */
   const look = async (redis: Redis): Promise<number> => {
+    if ((await redis.get(storeKey(prefix))) !== options.storeId()) return LOOK_MS; // it has lost its data
     const { missing } = await readLive(redis, prefix, all);
     told.filling(missing);
     if (missing.length === 0) return LOOK_MS;
@@ -62,10 +64,13 @@ export async function keepFilled(options: FillingOptions): Promise<void> {
       const done = await connection.use(() => look(connection.redis).catch((error: Error) => error));
       if (typeof done !== 'number') throw done;
       retry.reset();
+      why = undefined;
       await rest(done);
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ reason: (error as Error).message }, 'statistics could not be filled from the history: trying again');
+      const reason = (error as Error).message;
+      if (reason !== why) log.warn({ reason }, 'no statistic can be filled from the history now: trying again');
+      why = reason;
       await connection.close();
       await rest(retry.next());
     }

@@ -102,10 +102,10 @@ test('cubes are rebuilt with the counters: those of Weir, and those of STATISTIC
   await until(async () => (await bench.redis.get('weir:live'))?.includes('places@'), 60_000);
   expect(await everything()).toEqual(right);
 
-  await writeFile(join(directory.path, 'places.js'), 'module.exports = 1');
+  await writeFile(join(directory.path, 'wrong.js'), 'module.exports = 1');
   const refused = await weirDone(['rebuild', '--yes'], options);
   expect(refused.code).toBe(78);
-  expect(refused.stderr).toMatch(/STATISTICS_DIR: places\.js: must export a statistic/);
+  expect(refused.stderr).toMatch(/STATISTICS_DIR: wrong\.js: must export a statistic/);
   await directory.remove();
 }, 180_000);
 

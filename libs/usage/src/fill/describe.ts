@@ -43,24 +43,31 @@ export async function writeDescriptions(options: {
   const { redis, prefix, live, missing, names, failures, tidy } = options;
   const key = descriptionsKey(prefix);
   const before = await redis.hgetall(key);
+  const failed = await redis.hgetall(failuresKey(prefix));
   const written: string[] = [];
   for (const cube of [...live, ...missing]) {
+    const { name } = cube;
     const isLive = live.includes(cube);
+    const found = readDescription(before[name]);
     // One that has to be filled has counted nothing yet.
-    const found = readDescription(before[cube.name]);
     const since = found || isLive ? found?.since : Date.now();
-    const own = failures.get(cube.name);
+    const own = failures.get(name);
     const last = own?.last ?? found?.lastFailure;
-    const text = describe(cube, {
-      state: isLive ? 'live' : 'filling',
-      names,
-      failures: await redis.hincrby(failuresKey(prefix), cube.name, own?.times ?? 0),
-      ...(since === undefined ? {} : { since }),
-      ...(last === undefined ? {} : { lastFailure: last }),
-    });
-    written.push(cube.name, JSON.stringify(text));
+    const times = own ? await redis.hincrby(failuresKey(prefix), name, own.times) : Number(failed[name] ?? 0);
+    const text = JSON.stringify(
+      describe(cube, {
+        state: isLive ? 'live' : 'filling',
+        names,
+        failures: times,
+        ...(since === undefined ? {} : { since }),
+        ...(last === undefined ? {} : { lastFailure: last }),
+      }),
+    );
+    if (text !== before[name]) written.push(name, text);
   }
   if (written.length > 0) await redis.hset(key, ...written);
   const gone = Object.keys(before).filter((name) => ![...live, ...missing].some((cube) => cube.name === name));
-  if (tidy && gone.length > 0) await redis.hdel(key, ...gone);
+  if (!tidy || gone.length === 0) return;
+  await redis.hdel(key, ...gone);
+  await redis.hdel(failuresKey(prefix), ...gone);
 }
