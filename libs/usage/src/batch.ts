@@ -8,8 +8,8 @@ import { createMemberCollector, type DistinctOptions } from './members';
 import { isCube, isKeyed, type Cube, type Statistic, type Step } from './statistic';
 import { organizationsKey, seenKey } from './store';
 
-/** Remembered groups and cells; when there are more of either, all are forgotten and made again. */
-const REMEMBERED = { groups: 20_000, cells: 200_000 };
+/** Remembered groups, and cells and names of cubes; when there are more of either, all are forgotten and made again. */
+const REMEMBERED = { groups: 20_000, cells: 300_000 };
 
 /** How many names a bucket of a cube tells apart where nobody says. */
 export const DEFAULT_NAMES = 5000;
@@ -172,15 +172,17 @@ export function createPreparer({
     return { seen: seenKey(prefix, day), counters, organizations: [...organizations.values()] };
   };
 
+  const readers = [...cubes, ...foreign];
+  const size = (): number => readers.reduce((sum, reader) => sum + reader.size(), buckets.size());
   const forget = (): void => {
     hours.clear();
     buckets.forget();
-    for (const { forget: forgetNames } of [...cubes, ...foreign]) forgetNames();
+    for (const reader of readers) reader.forget();
     remembered = 0;
   };
 
   return (batch) => {
-    if (remembered > REMEMBERED.groups || buckets.size() > REMEMBERED.cells) forget();
+    if (remembered > REMEMBERED.groups || size() > REMEMBERED.cells) forget();
     const groups: Group[] = [];
     const refused: Uncountable[] = [];
     for (const event of batch) {

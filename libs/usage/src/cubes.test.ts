@@ -304,7 +304,7 @@ describe('a plug-in', () => {
 
   test.each<[string, () => unknown, RegExp]>([
     ['throws', () => { throw new Error('sorry'); }, /sorry/],
-    ['throws nothing', () => { throw undefined; }, /undefined/], // eslint-disable-line @typescript-eslint/only-throw-error
+    ['throws nothing', () => { throw undefined; }, /undefined/],
     ['returns nothing', () => undefined, /undefined/],
     ['returns a promise', () => Promise.resolve([]), /no list of increments/],
     ['returns nonsense', () => ['x'], /./],
@@ -408,9 +408,9 @@ test('a cube that groups by what it does not have is refused when the counter is
 
 test('more different values than are remembered are counted right', async () => {
   const counter = counterOf({ names: 100 });
-  for (let from = 0; from < 70_000; from += 5000) {
+  for (let from = 0; from < 40_000; from += 5000) {
     await counter.count(Array.from({ length: 5000 }, (_, n) => event(colored(`c${from + n}`))));
   }
-  expect(await bucket([], today)).toEqual({ '': 70_000 });
-  expect(await redis.zscore(keyOf(['color'], today), OTHER)).toBe('69900');
+  expect(await bucket([], today)).toEqual({ '': 40_000 });
+  expect(await redis.zscore(keyOf(['color'], today), OTHER)).toBe('39900');
 });

@@ -78,10 +78,15 @@ const grammar = new RegExp(
 
 /** Whether the text is a day of the calendar, `YYYY-MM-DD`: 2024-02-29 is, 2023-02-29 and 2024-13-45 are not. */
 export function isCalendarDay(text: string): boolean {
+  if (text === lastDay) return true; // what is asked is nearly always today
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
   const date = new Date(`${text}T00:00:00.000Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
+  if (Number.isNaN(date.getTime()) || !date.toISOString().startsWith(text)) return false;
+  lastDay = text;
+  return true;
 }
+
+let lastDay: string | undefined;
 
 /**
  * A name as one segment of a key: what is outside `[a-z0-9._-]` becomes `%XX` per byte of UTF-8, capitals too.

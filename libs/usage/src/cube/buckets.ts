@@ -72,10 +72,13 @@ export interface Buckets {
   touched(): { buckets: readonly Bucket[]; latest: readonly LatestSet[] };
   /** Begins the next batch. */
   clear(): void;
-  /** How many cells are remembered. */
+  /** How much is remembered, in cells. */
   size(): number;
   forget(): void;
 }
+
+/** What a pair of buckets costs beside its cells, as so many of these. */
+const PAIR = 5;
 
 /** Names of keys are made once, and remembered from batch to batch. */
 export function createBuckets({ prefix, names, now }: { prefix: string; names: number; now: () => number }): Buckets {
@@ -121,6 +124,7 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
     pairOf(series, hour) {
       const day = dayOf(hour);
       if (!isHour(hour) || !isCalendarDay(day)) throw new RangeError(`'${hour}' is not an hour, YYYY-MM-DDTHH.`);
+      size += PAIR;
       const key = bucketKey('', series, day);
       return { hour: bucketOf(series, 'hour', hour), day: entry(days, key, () => bucketOf(series, 'day', day)) };
     },

@@ -14,8 +14,10 @@ export interface Name {
 export interface Names {
   /** A value of a dimension; undefined for one that is not known. */
   valueOf(dimension: number, value: string | undefined): Name;
-  /** The combination of these values of a group: of the dimensions in the group's order. */
-  combined(group: number, values: readonly Name[]): Name;
+  /** The combination of a group: of the values at these places, in the group's order. */
+  combined(group: number, places: readonly number[], values: readonly Name[]): Name;
+  /** How many are remembered. */
+  size(): number;
   forget(): void;
 }
 
@@ -28,10 +30,12 @@ export function createNames(): Names {
   const values: Map<string, Name>[] = [];
   /** By group, then by how many values have been combined. */
   const tables: Map<number, Name>[][] = [];
+  let size = 0;
 
   const pair = (group: number, at: number, begun: Name, value: Name): Name => {
     const table = ((tables[group] ??= [])[at] ??= new Map());
     return entry(table, begun.id * IDS + value.id, () => {
+      size++;
       return { id: table.size, member: `${begun.member}/${value.member}` };
     });
   };
@@ -41,18 +45,24 @@ export function createNames(): Names {
       const known = (values[dimension] ??= new Map([['', { id: 0, member: '' }]]));
       const text = value === undefined ? '' : value.length < LONG ? value : (keptValue(value) ?? '');
       return entry(known, text, () => {
-        const kept = keptValue(text);
+        size++;
+        const kept = text.length < LONG ? keptValue(text) : text;
         return kept === undefined ? (known.get('') as Name) : { id: known.size, member: encodeName(kept) };
       });
     },
-    combined(group, own) {
-      let name = own[0] ?? total;
-      for (let at = 1; at < own.length; at++) name = pair(group, at, name, own[at] as Name);
+    combined(group, places, all) {
+      let name = total;
+      for (let at = 0; at < places.length; at++) {
+        const value = all[places[at] as number] as Name;
+        name = at === 0 ? value : pair(group, at, name, value);
+      }
       return name;
     },
+    size: () => size,
     forget() {
       values.length = 0;
       tables.length = 0;
+      size = 0;
     },
   };
 }

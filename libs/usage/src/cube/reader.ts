@@ -24,6 +24,8 @@ export interface CubeReader {
    * @throws Error for what is no list of increments of this cube; the message says why
    */
   read(found: readonly Increment[], hour: string): Read;
+  /** How many names are remembered. */
+  size(): number;
   forget(): void;
 }
 
@@ -89,19 +91,19 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
       if (typeof value !== 'string') throw new TypeError(`${statistic} gives no text for ${dimension}`);
       different.add(names.valueOf(at, value));
     }
-    return [...different];
+    const [only, ...others] = different;
+    return only !== undefined && others.length === 0 ? only : [...different];
   };
 
   /** The combinations of a group that these values make: one, or one for each of several values. */
   const combinationsOf = (table: number, at: readonly number[], values: Values): Name[] => {
-    let combinations: Name[][] = [[]];
-    for (const dimension of at) {
-      const value = values[dimension] as Name | readonly Name[];
-      if (!Array.isArray(value)) for (const each of combinations) each.push(value as Name);
-      else combinations = combinations.flatMap((each) => (value as readonly Name[]).map((own) => [...each, own]));
-      if (combinations.length > MAX.cells) throw new RangeError(`${statistic} gives too many combinations of values`);
-    }
-    return combinations.map((each) => names.combined(table, each));
+    const several = at.find((dimension) => Array.isArray(values[dimension]));
+    if (several === undefined) return [names.combined(table, at, values as readonly Name[])];
+    const combinations = (values[several] as readonly Name[]).flatMap((value) =>
+      combinationsOf(table, at, values.with(several, value)),
+    );
+    if (combinations.length > MAX.cells) throw new RangeError(`${statistic} gives too many combinations of values`);
+    return combinations;
   };
 
   const readAnew = (found: readonly Increment[], ofHour: Hour, hour: string): Read => {
@@ -160,6 +162,7 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
       }
       return read;
     },
+    size: names.size,
     forget() {
       names.forget();
       hours.clear();
