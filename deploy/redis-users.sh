@@ -14,7 +14,7 @@ for name in REDIS_OPERATOR_PASSWORD REDIS_GATEWAY_PASSWORD REDIS_WORKER_PASSWORD
 done
 
 usage='pulls/* fusion/* builds/* mirrors/* scans/*'
-counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:* weir:cube:* weir:cube-block:* weir:cube-latest:* weir:flow:* weir:outages"
+counting="$usage weir:hold weir:store weir:seen:* weir:organizations:* weir:distinct:* weir:distinct-taken:* weir:distinct-left-out:* weir:cube:* weir:cube-block:* weir:cube-latest:* weir:live weir:statistics weir:statistic-failures weir:filling weir:fill weir:fill:* weir:flow:* weir:outages"
 reading="$usage weir:organizations:* weir:distinct:* weir:distinct-left-out:* weir:flow:* weir:outages"
 keys() {
   set -f
@@ -29,6 +29,6 @@ cat <<USERS
 user default reset
 user operator reset on >$REDIS_OPERATOR_PASSWORD ~* &* +@all
 user gateway reset on >$REDIS_GATEWAY_PASSWORD ~weir:digest:* +getrange +set +expire (~weir:gateway:secret:* +get +set)
-user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +setbit +zcard +zscore +zincrby +zremrangebyrank (~weir:cube-block:* +unlink)
+user redis-worker reset on >$REDIS_WORKER_PASSWORD$(keys '~' "$counting") +info +get +set +evalsha +eval +type +mget +incrby +sadd +zadd +expire +getrange +pfadd +expireat +setbit +zcard +zscore +zincrby +zremrangebyrank +hgetall +hmget +hset +hdel +hincrby +smismember +scard +exists (~weir:cube:* ~weir:cube-block:* ~weir:cube-latest:* ~weir:fill ~weir:fill:* +unlink +rename +zunionstore) (~weir:hold ~weir:filling +del +pexpire)
 user stats reset on >$REDIS_STATS_PASSWORD$(keys '%R~' "$reading $cubes")$(keys '~' "$unions") +info +ping +get +mget +zrangebylex +pfcount +hget +hgetall +zcard +zmscore +zscore +zunion +zrange +zunionstore +zincrby +zrem +expire +exists +unlink +multi +exec
 USERS

@@ -1,11 +1,16 @@
-import { integer, redisUrl, text, variable } from '@weir/service';
-import { createCounter, createFlowRecorder, createStoreId, DataLostError, DEFAULT_NAMES, statistics } from '@weir/usage';
+import { setTimeout as pause } from 'node:timers/promises';
+import { directory, integer, redisUrl, text, variable } from '@weir/service';
+import { createFlowRecorder, createStoreId, DataLostError, DEFAULT_NAMES, liveText, versionOf } from '@weir/usage';
 import type { Worker, WorkerDefinition } from '@weir/worker';
 import { openConnection } from './connection';
+import { createCounting, type Counting } from './counting';
+import { loadCubes, type Cubes } from './cubes';
 import { createDurability } from './durable';
-import { usageMetrics } from './metrics';
+import { keepFilled } from './filling';
+import { statisticMetrics, usageMetrics } from './metrics';
 
 const SECONDS_A_DAY = 86_400;
+const DESCRIBE_MS = 10_000;
 
 const variables = {
   REDIS_URL: variable(redisUrl().default('redis://127.0.0.1:6379'), {
@@ -33,6 +38,13 @@ const variables = {
       'first served; the others are in the total and counted as left out. Each takes two HyperLogLogs: 0.4 KB for a ' +
       'few sources, 28 KB for thousands.',
   }),
+  STATISTICS_DIR: variable(directory().default(''), {
+    description:
+      'Folder with statistics of your own, one or several in each .js, .mjs or .cjs file, loaded at the start ' +
+      '(docs/adding-a-statistic.md). Their code runs in the worker: whoever may write there can do all that it can. ' +
+      'Set it for `weir rebuild` and `weir verify` too. Empty: none.',
+    example: '/etc/weir/statistics',
+  }),
   STATISTICS_NAMES: variable(integer(1, 1_000_000, 'names').default(DEFAULT_NAMES), {
     description:
       'How many values of a dimension (repositories, or pairs of organization and repository) each statistic tells ' +
@@ -51,30 +63,35 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
   name: 'redis',
   variables,
   create(config, { log, metrics }) {
-    const { REDIS_URL, REDIS_PREFIX, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES, STATISTICS_NAMES } = config;
+    const { REDIS_URL, REDIS_PREFIX: prefix, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES } = config;
     const connection = openConnection({ url: REDIS_URL, log });
     const { redis } = connection;
     const dedupeSeconds = DEDUPE_DAYS * SECONDS_A_DAY;
-    const store = createStoreId({ redis, prefix: REDIS_PREFIX });
-    const counter = createCounter({
-      redis,
-      statistics,
-      prefix: REDIS_PREFIX,
-      dedupeSeconds,
-      names: STATISTICS_NAMES,
-      distinct: { keepDays: UNIQUES_DAYS, namesADay: UNIQUES_NAMES },
-      storeId: store.value,
-    });
-    const flow = createFlowRecorder({ redis, prefix: REDIS_PREFIX });
+    const store = createStoreId({ redis, prefix });
+    const flow = createFlowRecorder({ redis, prefix });
     const durability = createDurability(redis);
-    const told = usageMetrics(metrics);
+    const told = { ...usageMetrics(metrics), statistics: statisticMetrics(metrics) };
+    const names = config.STATISTICS_NAMES;
+    let cubes: Cubes | undefined;
+    let counting: Counting | undefined;
+
+    /** The statistics are loaded once: other ones come with a restart. */
+    const load = async (): Promise<{ cubes: Cubes; counting: Counting }> => {
+      cubes ??= await loadCubes(config.STATISTICS_DIR, { log, told: told.statistics });
+      counting ??= createCounting({
+        redis, prefix, dedupeSeconds, cubes, names, log, told: told.statistics, storeId: store.value,
+        distinct: { keepDays: UNIQUES_DAYS, namesADay: UNIQUES_NAMES },
+      }); // prettier-ignore
+      return { cubes, counting };
+    };
 
     /** Does something with the Redis that this worker began with, and with no other. */
-    const use = <T>(work: () => Promise<T>): Promise<T> =>
+    const use = <T>(work: (counting: Counting) => Promise<T>): Promise<T> =>
       connection.use(async () => {
         try {
-          await store.learn();
-          const done = await work();
+          const loaded = await load();
+          await store.learn(liveText(loaded.cubes.all.map(versionOf)));
+          const done = await work(loaded.counting);
           told.dataLost.set(0);
           return done;
         } catch (error) {
@@ -84,14 +101,18 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
       });
 
     const worker: Worker & { probe(): Promise<void>; flowed(at: number): Promise<void> } = {
-      connect: () => use(store.check),
+      connect: () =>
+        use(async (counting) => {
+          await store.check();
+          await counting.begin();
+        }),
       async write(batch) {
-        const { counted, duplicates, refused } = await use(async () => {
+        const { counted, duplicates, refused } = await use(async (counting) => {
           await flow.reported(batch);
-          const done = await counter.count(batch).catch(async (error: unknown) => {
+          const done = await counting.count(batch).catch(async (error: unknown) => {
             if (!(error instanceof DataLostError)) throw error;
             await store.check(); // rebuilt since, it is as good as the old one
-            return counter.count(batch);
+            return counting.count(batch);
           });
           await durability.written();
           return done;
@@ -104,8 +125,28 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
       },
       probe: () => use(store.check),
       flowed: (at) => connection.use(() => flow.worked(at)),
+      async beside({ amqpUrl, health, signal }) {
+        const loaded = await load();
+        const { all, mistakes } = loaded.cubes;
+        health.tell('statistics', () => mistakes.length === 0 || mistakes.join('; ').slice(0, 1000));
+        const own = openConnection({ url: REDIS_URL, log });
+        const describing = every(DESCRIBE_MS, signal, () => use((counting) => counting.describe()));
+        await keepFilled({
+          amqpUrl, connection: own, prefix, all, names, dedupeSeconds, signal, log,
+          storeId: store.value, failed: loaded.counting.failed, told: told.statistics,
+        }); // prettier-ignore
+        await Promise.all([own.close(), describing]);
+      },
       close: connection.close,
     };
     return worker;
   },
 };
+
+/** Again and again until the signal; what fails is done the next time. */
+async function every(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await pause(ms, undefined, { signal }).catch(() => {});
+    if (!signal.aborted) await work().catch(() => {});
+  }
+}

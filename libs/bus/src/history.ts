@@ -10,6 +10,8 @@ export interface HistoryEvent {
   event: WeirEvent;
   /** The message as it was published. */
   message: Message;
+  /** Its position in the history. */
+  offset: number;
 }
 
 /** Events in the order of the history. */
@@ -23,6 +25,8 @@ export interface HistoryBatch {
 export interface History {
   /** The position of the oldest message that is still there; 0 as long as nothing has been cut off. */
   firstOffset(): Promise<number>;
+  /** The position of the first message that may have arrived at that time or later; everything before it is older. */
+  offsetAt(time: Date): Promise<number>;
   /**
    * Whether something is still there that arrived before `time`: then everything that has arrived since is there too,
    * because a stream is cut at its old end only.
@@ -88,6 +92,7 @@ export function openHistory(connection: ChannelModel): History {
 
   return {
     firstOffset: () => firstOffset(),
+    offsetAt: (time) => firstOffset(startAt(time)),
     async reachesBackTo(time) {
       const oldest = await firstOffset();
       return (await firstOffset(startAt(time))) > oldest;
@@ -142,7 +147,7 @@ function sorted(messages: readonly ConsumeMessage[]): HistoryBatch {
     if (message.properties.type === CANARY) continue;
     const checked = decodeEvent(message.content);
     if (!checked.ok) invalid += 1;
-    else if (checked.event.type !== CANARY) events.push({ event: checked.event, message });
+    else if (checked.event.type !== CANARY) events.push({ event: checked.event, message, offset: offsetOf(message) });
   }
   return { events, invalid };
 }

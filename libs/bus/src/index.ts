@@ -32,3 +32,5 @@ export { whyUnavailable } from './unavailable';
 export type { Unavailable } from './unavailable';
 export { openHistory } from './history';
 export type { History, HistoryBatch, HistoryEvent, HistoryReader } from './history';
+export { earliestArrival, findReach } from './reach';
+export type { Reach } from './reach';

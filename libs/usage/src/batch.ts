@@ -129,7 +129,8 @@ export function createPreparer({
     });
     const reads = readCubes(event, hour);
     const planned = members?.plan(event) ?? [];
-    if (reads.length > 0 || lists.some((list) => list !== none)) addTo(groupOf(lists, reads, hour), event, groups);
+    // Whatever it counts for: it may be history for another statistic one day.
+    addTo(groupOf(lists, reads, hour), event, groups);
     members?.collect(planned);
   };
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { bucketDrifts, latestDrifts } from './cube/drift';
 import { nameReader, type Name } from './name';
 import { keysBeginning } from './scan';
 import type { Statistic } from './statistic';
@@ -12,6 +13,8 @@ export interface Sides {
   prefix: string;
   /** The prefix of the recount. */
   recount: string;
+  /** How many latest times are kept, where the cube does not say itself (STATISTICS_NAMES). */
+  names?: number;
 }
 
 /** What there is of one UTC day: how many identities live, in the recount, and in both. */
@@ -28,7 +31,7 @@ export interface DayFound {
 export interface Drift {
   /** The key's name, without the prefix. */
   key: string;
-  /** The value; of a set, how many members. */
+  /** The value; of a set, how many members; of a bucket of a cube, the sum of its numbers. */
   expected: bigint;
   found: bigint;
 }
@@ -42,7 +45,7 @@ export async function findDays(sides: Sides, within: (day: string) => boolean): 
   const live = new Map<string, boolean>();
   for await (const page of names(sides)) {
     for (const { name, isLive } of page) {
-      if (name.kind !== 'seen' && name.kind !== 'counter') continue;
+      if (name.kind !== 'seen' && name.kind !== 'counter' && name.kind !== 'bucket') continue;
       if (name.day !== undefined && within(name.day)) live.set(name.day, isLive || live.get(name.day) === true);
     }
   }
@@ -68,12 +71,18 @@ export async function compare(sides: Sides, days: readonly DayFound[], everythin
   const totals = new Map<string, bigint>();
   for await (const page of names(sides)) {
     const keys = new Map<string, string | undefined>();
+    const buckets = new Set<string>();
+    const latest = new Set<string>();
     for (const { key, name, isLive } of page) {
       if (name.kind === 'counter' && (name.day === undefined ? everything : wanted.has(name.day))) {
         keys.set(key, name.day === undefined ? undefined : name.total);
       }
       if (name.kind === 'organizations' && !isLive) note(drifts, await indexDrift(sides, key));
+      if (name.kind === 'bucket' && wanted.has(name.day)) buckets.add(key);
+      if (name.kind === 'latest' && !isLive) latest.add(key);
     }
+    for (const drift of await bucketDrifts(sides, [...buckets])) note(drifts, drift);
+    for (const drift of await latestDrifts(sides, [...latest])) note(drifts, drift);
     for (const drift of await counterDrifts(sides, [...keys.keys()])) {
       const total = keys.get(drift.key);
       // A key comes by once as a live one and once as one of the recount.

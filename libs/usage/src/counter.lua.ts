@@ -9,6 +9,11 @@ export const WRONG_KEY = 'WEIRKEY';
 export const HELD = 'WEIRHOLD';
 /** … because this is not the Redis with the counters that the worker began with. */
 export const GONE = 'WEIRGONE';
+/** … because other cubes are to be counted by now than when the batch was prepared. */
+export const STALE = 'WEIRSTALE';
+
+/** In the place of the list of cubes, where it is not to be compared: no version is called so. */
+export const ANY_LIST = '*';
 
 /**
  * Dedupe, all increments and all distinct members of a batch, in one atomic step.
@@ -23,7 +28,7 @@ export const GONE = 'WEIRGONE';
 export const counterScript = `
 -- Counts one batch of events, each identity once.
 --
--- KEYS     where the counting is guarded, the hold and the id of the store; then the sets of identities (one a day),
+-- KEYS     where the counting is guarded, the hold, the id of the store and the list of live cubes; then the sets of identities (one a day),
 --          the sorted sets of organizations (one a metric) and of latest times, the HyperLogLogs of what was left out
 --          (one a room), those of distinct members, the numbers of sets in each room, the counters, the buckets of
 --          cubes (hours before days), and the blocks that these are in
@@ -35,7 +40,7 @@ export const counterScript = `
 --            number of counters; number of buckets
 --            for each sorted set of organizations: number of its names
 --            for each sorted set of latest times: how many it keeps; number of members; for each: the member, as a
---              position in ARGV[4]; its time, Unix milliseconds
+--              position in ARGV[5]; its time, Unix milliseconds
 --            for each set of distinct members: the Unix time until which it is kept; its room, from 1, or 0 when it
 --              always has its place; its name; number of members; the members, each a position in ARGV
 --            for each set of identities: number of its groups; for each group:
@@ -43,16 +48,17 @@ export const counterScript = `
 --              number of what grows by one; the positions of that: the counters from 1, the cells after them
 --              for each amount: number of what grows by it; the positions of that
 --            for each bucket: the Unix time until which it is kept; how many members it tells apart; number of its
---              blocks; number of cells; for each cell: the member, as a position in ARGV[4]; the position of the cell
+--              blocks; number of cells; for each cell: the member, as a position in ARGV[5]; the position of the cell
 --              of its day, or 0
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
 -- ARGV[3]  the id that the store must have; empty where the counting is not guarded
--- ARGV[4]  the members of cubes, one array in msgpack
--- ARGV[5…] the names, one sorted set after the other; then the names of sets and the members, in any order
+-- ARGV[4]  the list that must be there; ${ANY_LIST} for any
+-- ARGV[5]  the members of cubes, one array in msgpack
+-- ARGV[6…] the names, one sorted set after the other; then the names of sets and the members, in any order
 --
 -- Returns how many of the events were new. Fails with ${WRONG_KEY}, having written nothing, when a key is of another
 -- type, or a counter holds something else than a whole number of at most 18 digits; with ${HELD} while there is a
--- hold; with ${GONE} when the store has another id or none.
+-- hold; with ${GONE} when the store has another id or none; with ${STALE} when the list is another one.
 
 local CHUNK = 4000 -- unpack() may put at most some 8,000 values on Lua's stack
 local call, find, sub = redis.call, string.find, string.sub
@@ -63,8 +69,8 @@ local function take()
 end
 local seconds, keep, sets, indexes, latests = take(), take(), take(), take(), take()
 local rooms, distincts, place, counters, buckets = take(), take(), take(), take(), take()
-local texts = cmsgpack.unpack(ARGV[4])
-local guards = ARGV[3] == '' and 0 or 2
+local texts = cmsgpack.unpack(ARGV[5])
+local guards = ARGV[3] == '' and 0 or 3
 local latest = guards + sets + indexes
 local leftOut = latest + latests -- the keys before the first of its kind, as in what follows
 local distinct = leftOut + rooms
@@ -80,9 +86,10 @@ end
 -- Check
 
 if guards > 0 then
-  local found = call('MGET', KEYS[1], KEYS[2])
+  local found = call('MGET', KEYS[1], KEYS[2], KEYS[3])
   if found[1] then return redis.error_reply('${HELD} ' .. KEYS[1]) end
   if found[2] ~= ARGV[3] then return redis.error_reply('${GONE} ' .. KEYS[2]) end
+  if ARGV[4] ~= '${ANY_LIST}' and (found[3] or '') ~= ARGV[4] then return redis.error_reply('${STALE} ' .. KEYS[3]) end
 end
 for i = guards + 1, leftOut do
   local wanted = i <= guards + sets and 'set' or 'zset'
@@ -122,7 +129,7 @@ end
 
 -- Remember the organizations; one that is known already changes nothing
 
-local name = 4
+local name = 5
 for index = 1, indexes do
   local left, key = take(), KEYS[guards + sets + index]
   while left > 0 do

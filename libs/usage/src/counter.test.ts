@@ -71,11 +71,13 @@ test('the same id from another source is another event', async () => {
   expect(await counter.count([event, { ...event, source: 'other' }])).toMatchObject({ counted: 2, duplicates: 0 });
 });
 
-test('a batch without anything to count does not touch Redis', async () => {
-  const check = createEvent('io.weir.check', { repository: 'a' }, { source: 'test' });
-  expect(await counter.count([check])).toEqual({ counted: 0, duplicates: 0, refused: [] });
+test('an empty batch does not touch Redis; an event that nothing counts is remembered', async () => {
   expect(await counter.count([])).toEqual({ counted: 0, duplicates: 0, refused: [] });
   expect(await redis.dbsize()).toBe(0);
+  const check = createEvent('io.weir.check', { repository: 'a' }, { source: 'test' });
+  expect(await counter.count([check])).toEqual({ counted: 1, duplicates: 0, refused: [] });
+  expect(await counter.count([check])).toEqual({ counted: 0, duplicates: 1, refused: [] });
+  expect(await redis.keys('*')).toEqual([expect.stringMatching(/^weir:seen:/)]);
 });
 
 test('many random batches with repetitions give what counting by hand gives', async () => {

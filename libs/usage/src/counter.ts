@@ -1,10 +1,10 @@
 import type { WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createPreparer, type CountingOptions, type Uncountable } from './batch';
-import { counterScript, GONE, HELD, WRONG_KEY } from './counter.lua';
+import { ANY_LIST, counterScript, GONE, HELD, STALE, WRONG_KEY } from './counter.lua';
 import type { ScriptCall } from './layout';
 import { runScript } from './script';
-import { holdKey, storeKey } from './store';
+import { holdKey, liveKey, storeKey } from './store';
 
 export interface CounterOptions extends CountingOptions {
   redis: Redis;
@@ -13,6 +13,8 @@ export interface CounterOptions extends CountingOptions {
    * rebuild or a verification holds the counters, nor into a Redis that has come back without its data.
    */
   storeId?: () => string;
+  /** The list of live cubes that the statistics were chosen by (fill/live.ts), compared with every batch, too. */
+  live?: string;
 }
 
 /** What became of a batch. */
@@ -32,6 +34,7 @@ export interface Counter {
    *
    * @throws HeldError while the counters are held; the batch is to be tried again
    * @throws DataLostError when this is not the store that it was
+   * @throws StaleError when other cubes are to be counted by now
    * @throws Error when Redis did not answer, or a key is not of the type it must be (then nothing was written, and the
    * message names the key).
    */
@@ -48,27 +51,32 @@ export class DataLostError extends Error {
   override name = 'DataLostError';
 }
 
+/** A cube has joined those that are counted, or left them: the batch is to be counted by a counter for those. */
+export class StaleError extends Error {
+  override name = 'StaleError';
+}
+
 /**
  * Counters in Redis with exactly-once effect: the event's identity and all its increments are written by one script,
  * so that a crash leaves both or neither (reference reliability A.5). Works on one primary with any replicas; on a
  * Cluster with a prefix such as `{weir}:`, because the keys of seed 000 lie in different slots.
  */
-export function createCounter({ redis, storeId, ...options }: CounterOptions): Counter {
+export function createCounter({ redis, storeId, live = ANY_LIST, ...options }: CounterOptions): Counter {
   const prepare = createPreparer(options);
-  const guards = [holdKey(options.prefix), storeKey(options.prefix)];
+  const guards = [holdKey(options.prefix), storeKey(options.prefix), liveKey(options.prefix)];
   return {
     async count(batch) {
       const { call, refused } = prepare(batch);
       if (!call) return { counted: 0, duplicates: 0, refused };
-      const counted = await run(redis, storeId === undefined ? call : guarded(call, guards, storeId()));
+      const counted = await run(redis, storeId === undefined ? call : guarded(call, guards, [storeId(), live]));
       return { counted, duplicates: call.events - counted, refused };
     },
   };
 }
 
-function guarded({ keys, args, events }: ScriptCall, guards: readonly string[], id: string): ScriptCall {
-  const [layout = '', identities = '', , ...texts] = args;
-  return { keys: [...guards, ...keys], args: [layout, identities, id, ...texts], events };
+function guarded({ keys, args, events }: ScriptCall, guards: readonly string[], values: readonly string[]): ScriptCall {
+  const [layout = '', identities = '', , , ...texts] = args;
+  return { keys: [...guards, ...keys], args: [layout, identities, ...values, ...texts], events };
 }
 
 async function run(redis: Redis, { keys, args }: ScriptCall): Promise<number> {
@@ -83,6 +91,7 @@ function explain(error: unknown): never {
       cause: error,
     });
   }
+  if (word === STALE) throw new StaleError(`other statistics are to be counted by now (key ${key})`, { cause: error });
   if (word === GONE) throw dataLost(key ?? '', error);
   if (word !== WRONG_KEY) throw error;
   throw new Error(

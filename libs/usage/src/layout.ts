@@ -27,7 +27,7 @@ export interface Collected {
 }
 
 /** Arguments of the script before the first name. */
-const BEFORE_NAMES = 4;
+const BEFORE_NAMES = 5;
 
 /** Lays a batch out as `counter.lua.ts` describes. */
 export function layOut({ groups, distinct, buckets, latest }: Collected, limits: Limits): ScriptCall {
@@ -72,6 +72,7 @@ export function layOut({ groups, distinct, buckets, latest }: Collected, limits:
     args: [
       packNumbers([layout, ofCubes.latest, ofDistinct.layout, ofGroups, ofCubes.buckets]),
       Buffer.concat(identities),
+      '',
       '',
       packTexts(ofCubes.members),
       ...names,

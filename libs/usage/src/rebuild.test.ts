@@ -73,7 +73,7 @@ async function rebuild(days: (day: string) => boolean = () => true, whole = true
   const hold = await takeHold({ redis, prefix: PREFIX });
   const found = await findDays(sides, days);
   const drifts = await compare(sides, found, whole);
-  await swap({ sides, hold, days: found, drifts, dedupeSeconds: DEDUPE_SECONDS });
+  await swap({ sides, hold, days: found, drifts, dedupeSeconds: DEDUPE_SECONDS, live: { from: '', to: '' } });
   await hold.release();
   return drifts;
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { identityOf, utcDay, type WeirEvent } from '@weir/events';
+import { utcDay, type WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createCounter } from './counter';
-import { entry } from './entry';
 import { keysBeginning } from './scan';
-import type { Statistic } from './statistic';
-import { recountsPrefix, seenKey } from './store';
+import { sortedByLive } from './seen';
+import type { Cube, Statistic } from './statistic';
+import { recountsPrefix } from './store';
 
 /** The same counting as that of the redis-worker, into keys of its own beside the live ones. */
 export interface Recount {
@@ -26,6 +26,8 @@ export interface RecountOptions {
   /** The prefix of the live keys. */
   prefix: string;
   statistics: readonly Statistic[];
+  /** Cubes of somebody else: one that throws does not count the event, as it does not live. */
+  plugins?: readonly Cube[];
   /** As the redis-worker is told (STATISTICS_NAMES). */
   names?: number;
 }
@@ -37,7 +39,13 @@ const LONGEST_MS = KEEP_SECONDS * 500;
 const ALIVE = { seconds: 120, everyMs: 30_000 };
 
 /** Begins a recount, and clears away what recounts have left behind whose process has ended. */
-export async function startRecount({ redis, prefix, statistics, names }: RecountOptions): Promise<Recount> {
+export async function startRecount({
+  redis,
+  prefix,
+  statistics,
+  plugins = [],
+  names,
+}: RecountOptions): Promise<Recount> {
   await removeLeftovers(redis, prefix);
   const own = `${recountsPrefix(prefix)}${randomBytes(6).toString('hex')}:`;
   const alive = () => redis.set(aliveKey(own), '1', 'EX', ALIVE.seconds);
@@ -46,6 +54,7 @@ export async function startRecount({ redis, prefix, statistics, names }: Recount
   const counter = createCounter({
     redis,
     statistics,
+    plugins: { cubes: plugins, failed: () => {} },
     prefix: own,
     dedupeSeconds: KEEP_SECONDS,
     keepSeconds: KEEP_SECONDS,
@@ -62,7 +71,7 @@ export async function startRecount({ redis, prefix, statistics, names }: Recount
   return {
     prefix: own,
     count,
-    countLive: async (events) => count(await countedLive(redis, prefix, events)),
+    countLive: async (events) => count((await sortedByLive(redis, prefix, events)).known),
     days: () => days,
     async remove() {
       clearInterval(breathing);
@@ -88,16 +97,4 @@ async function removeLeftovers(redis: Redis, prefix: string): Promise<void> {
 
 async function unlinkAll(redis: Redis, prefix: string): Promise<void> {
   for await (const keys of keysBeginning(redis, prefix)) await redis.unlink(...keys);
-}
-
-/** Those of the events whose identities the live counters remember. */
-async function countedLive(redis: Redis, prefix: string, events: readonly WeirEvent[]): Promise<WeirEvent[]> {
-  const byDay = new Map<string, WeirEvent[]>();
-  for (const event of events) entry(byDay, utcDay(event), () => []).push(event);
-  const live: WeirEvent[] = [];
-  for (const [day, own] of byDay) {
-    const known = await redis.smismember(seenKey(prefix, day), own.map(identityOf));
-    live.push(...own.filter((_, at) => known[at] === 1));
-  }
-  return live;
 }

@@ -37,6 +37,11 @@ export interface Cube extends Described {
   /** How many days of the history it is filled with when it is new; absent: all that there is. 0: none. */
   historyDays?: number;
   /**
+   * Raised when events are to count otherwise than before: then it is filled from the history anew, as it is when its
+   * measures, dimensions or groups change. A plug-in's file is part of its version.
+   */
+  version?: string;
+  /**
    * How the event changes the numbers; empty when it does not. Pure: it depends on the event alone, never on the clock
    * or on earlier events. The array is not changed by anyone; returning one and the same for events that count alike
    * makes a batch cheaper, not different.

@@ -1,17 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { dataLost } from './counter';
-import { storeKey } from './store';
+import { runScript } from './script';
+import { liveKey, storeKey } from './store';
 
 /** Ids that a rebuild gives to a Redis that had none begin so: whoever counted into it before may go on. */
 const REBUILT = 'rebuilt-';
+
+const begin = `
+if redis.call('SET', KEYS[1], ARGV[1], 'NX') then redis.call('SET', KEYS[2], ARGV[2]) end
+return redis.call('GET', KEYS[1])
+`;
 
 export const newRebuiltId = (): string => `${REBUILT}${randomUUID()}`;
 
 /** Tells the Redis with the counters from one that came back empty (reference reliability F37). */
 export interface StoreId {
-  /** Learns the id at the first call, giving one to a Redis that has none; does nothing later. */
-  learn(): Promise<void>;
+  /**
+   * Learns the id at the first call, giving one to a Redis that has none; does nothing later.
+   *
+   * @param live the list of cubes that are counted (fill/live.ts) for a Redis that has none: nothing was counted there
+   * yet, so there is nothing to fill them with
+   */
+  learn(live?: string): Promise<void>;
   /** The id that was learned. */
   value(): string;
   /**
@@ -27,10 +38,8 @@ export function createStoreId({ redis, prefix }: { redis: Redis; prefix: string 
   const key = storeKey(prefix);
   let id: string | undefined;
   return {
-    async learn() {
-      if (id !== undefined) return;
-      await redis.set(key, randomUUID(), 'NX');
-      id = (await redis.get(key)) ?? undefined;
+    async learn(live = '') {
+      id ??= String(await runScript(redis, begin, [key, liveKey(prefix)], [randomUUID(), live]));
     },
     value() {
       if (id === undefined) throw new Error('the id of the store is not known yet');

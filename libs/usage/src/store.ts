@@ -26,6 +26,31 @@ export function storeKey(prefix: string): string {
   return `${prefix}weir:store`;
 }
 
+/** Which cubes are counted, in which versions (fill/live.ts): every batch is counted for these, or not at all. */
+export function liveKey(prefix: string): string {
+  return `${prefix}weir:live`;
+}
+
+/** While this key exists somebody fills new cubes from the history. */
+export function fillingKey(prefix: string): string {
+  return `${prefix}weir:filling`;
+}
+
+/** Which filling was begun last, so that it can be gone on with after a crash. */
+export function fillKey(prefix: string): string {
+  return `${prefix}weir:fill`;
+}
+
+/** What the names of what a filling has counted begin with; behind it they are called as the live ones. */
+export function fillPrefix(prefix: string, id: string): string {
+  return `${prefix}weir:fill:${id}:`;
+}
+
+/** How often each cube has thrown: a hash, name → number. */
+export function failuresKey(prefix: string): string {
+  return `${prefix}weir:statistic-failures`;
+}
+
 /** What the names of all recounts begin with; the id of one and `:` follow, and then its keys as they are live. */
 export function recountsPrefix(prefix: string): string {
   return `${prefix}weir:recount:`;

@@ -58,6 +58,7 @@ export function startWorker<V extends Variables>(
   const stopped = () => signal.aborted;
   const worker = definition.create(config, { log, metrics });
   let consumer: Consumer | undefined;
+  let beside: Promise<void> | undefined;
 
   const counted = workerMetrics(metrics, () => {
     const since = consumer?.oldestSince();
@@ -78,6 +79,7 @@ export function startWorker<V extends Variables>(
     });
     store.works();
     if (stopped()) return;
+    beside = worker.beside?.({ amqpUrl: url, health, signal });
     const working = () => store.state() === true;
     consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, handle, working });
   };
@@ -91,6 +93,7 @@ export function startWorker<V extends Variables>(
     await atMost(STORE_STOP_MS, begun);
     await consumer?.close();
     await watch.close();
+    await atMost(STORE_STOP_MS, beside);
     await atMost(STORE_STOP_MS, worker.close());
   });
 }

@@ -1,5 +1,5 @@
 import type { WeirEvent } from '@weir/events';
-import type { Config, Variables } from '@weir/service';
+import type { Config, Health, Variables } from '@weir/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
@@ -37,7 +37,19 @@ export interface Worker {
    * canaries fly, never twice at a time; rejecting changes nothing.
    */
   flowed?(at: number): Promise<void>;
+  /**
+   * What it does beside its batches, from the moment that the store was reached until `signal` aborts. It never rejects:
+   * what fails there is tried again, and stops no batch.
+   */
+  beside?(given: Beside): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Beside {
+  /** The broker, as the worker was told. */
+  amqpUrl: string;
+  health: Pick<Health, 'tell'>;
+  signal: AbortSignal;
 }
 
 /** What makes a worker: one file exports it, `main.ts` runs it, the conformance suite tests it. */

@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { EXCHANGE, HISTORY, topology } from '@weir/bus';
-import { until } from '@weir/testing';
+import { temporaryDirectory, until } from '@weir/testing';
 import { NOON, NOON_DAY, openBench, pulls, type Bench } from '../history/bench.test-support';
 import { startApp } from '../history/processes.test-support';
 import { weir, weirDone } from '../io.test-support';
@@ -27,11 +29,11 @@ async function rebuild(...args: string[]): Promise<{ code: number; stderr: strin
 /** Everything in Redis but what a hold or a recount is. */
 async function everything(): Promise<Record<string, unknown>> {
   const { redis } = bench;
-  const keys = (await redis.keys('*')).filter((key) => !/^weir:(hold|recount)/.test(key)).sort();
+  const keys = (await redis.keys('*')).filter((key) => !/^weir:(hold|recount|statistic|fill)/.test(key)).sort();
   const value = async (key: string) => {
     const type = await redis.type(key);
     if (type === 'set') return (await redis.smembersBuffer(key)).map((id) => id.toString('hex')).sort();
-    return type === 'zset' ? redis.zrange(key, 0, '-1') : redis.get(key);
+    return type === 'zset' ? redis.zrange(key, 0, '-1', 'WITHSCORES') : redis.get(key);
   };
   return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await value(key)])));
 }
@@ -69,6 +71,51 @@ test('what is wrong is shown by key and changed by nobody, then repaired to the 
   expect(await recounts()).toBe(0);
 });
 
+test('cubes are rebuilt with the counters: those of Weir, and those of STATISTICS_DIR', async () => {
+  const directory = await temporaryDirectory();
+  const env = { STATISTICS_DIR: directory.path };
+  await writeFile(join(directory.path, 'places.js'), PLUGIN);
+  bench.startWorker('redis-worker', env);
+  await bench.publish(pulls(2000));
+  await bench.settled();
+  const right = await everything();
+  const day = `weir:cube:places:pulls:repository:${NOON_DAY}`;
+  expect(right[day]).toBeDefined();
+  await bench.redis.zincrby(day, 40, 'r%2F1');
+  await bench.redis.del(`weir:cube:pulls:pulls::${NOON_DAY}`);
+  const strange = await weirDone(['rebuild', '--dry-run'], { env: bench.env });
+  expect(JSON.parse(strange.stdout)).toMatchObject({ differences: 1, unknown: ['places'] });
+
+  const options = { env: { ...bench.env, ...env } };
+  const verified = await weirDone(['verify', '--only', 'redis'], options);
+  expect(verified.code).toBe(1);
+  expect(JSON.parse(verified.stdout)).toMatchObject({ differences: 2, unknown: [] });
+  const rebuilt = await weirDone(['rebuild', '--yes'], options);
+  expect(JSON.parse(rebuilt.stdout)).toMatchObject({ swapped: true, differences: 2, unknown: [] });
+  expect(JSON.parse(rebuilt.stdout)).toMatchObject({
+    drifts: expect.arrayContaining([expect.objectContaining({ key: day, difference: 40 })]) as unknown,
+  });
+  expect(await everything()).toEqual(right);
+
+  // Whoever rebuilds without it makes the worker fill it again, and it comes to the same.
+  await weirDone(['rebuild', '--yes'], { env: bench.env });
+  await until(async () => (await bench.redis.get('weir:live'))?.includes('places@'), 60_000);
+  expect(await everything()).toEqual(right);
+
+  await writeFile(join(directory.path, 'wrong.js'), 'module.exports = 1');
+  const refused = await weirDone(['rebuild', '--yes'], options);
+  expect(refused.code).toBe(78);
+  expect(refused.stderr).toMatch(/STATISTICS_DIR: wrong\.js: must export a statistic/);
+  await directory.remove();
+}, 180_000);
+
+const PLUGIN = `module.exports = {
+  name: 'places', summary: 'Pulls by repository.', description: 'All.',
+  measures: { pulls: { summary: 'Pulls.' } }, dimensions: { repository: 'Which.' }, groups: [['repository']],
+  increments: ({ type, data }) =>
+    type === 'io.weir.pull' ? [{ measures: { pulls: 1 }, dimensions: { repository: data.repository } }] : [],
+};`;
+
 test('while events keep coming none is lost and none counted twice', async () => {
   bench.startWorker();
   await bench.publish(pulls(5000));
@@ -80,7 +127,7 @@ test('while events keep coming none is lost and none counted twice', async () =>
   }
   expect(await flow.stop()).toBeGreaterThan(100);
   await bench.settled();
-});
+}, 120_000);
 
 test('duplicates, canaries and what is no event are in the history and count for nothing', async () => {
   bench.startWorker();

@@ -7,6 +7,7 @@ import { grouped } from '../history/progress';
 import { startRebuild, type Looked, type Rebuild } from '../history/rebuild';
 import { rowOf, rowsJson, rowsTable } from '../history/report';
 import { withUsageStore } from '../history/stores';
+import { noticeOf } from '../history/statistics';
 import { windowOf, type Window } from '../history/window';
 import { CliError, colours, exitCodes, forPeople, print, type Io } from '../io';
 
@@ -27,7 +28,8 @@ counting stands still for a moment, the rest of the history is read, and everyth
 any time it leaves either all as it was or all replaced. Days are UTC, both included.
 
 A day of which the history no longer has everything cannot be rebuilt: without --from and --to it is left as it is,
-with them it is refused. The redis-worker's REDIS_PREFIX and DEDUPE_DAYS must be set here too where they are set there.
+with them it is refused. The redis-worker's REDIS_PREFIX, DEDUPE_DAYS, STATISTICS_DIR and STATISTICS_NAMES must be set
+here too where they are set there.
 
 Distinct sources (docs/uniques.md) are left as they are; \`weir replay redis\` adds what is missing in them.
 
@@ -82,7 +84,7 @@ async function wanted(io: Io, { drifts }: Looked, limit: number): Promise<boolea
 }
 
 async function report(io: Io, options: Options, window: Window, rebuild: Rebuild, looked: Looked): Promise<void> {
-  const { drifts, judgement, everything, uncounted, heldMs, swapped } = looked;
+  const { drifts, judgement, everything, uncounted, heldMs, swapped, unknown } = looked;
   const { progress, invalid } = rebuild.reading;
   const [events, seconds] = [progress.events(), progress.seconds()];
   const rows = drifts.map(rowOf('redis'));
@@ -92,7 +94,7 @@ async function report(io: Io, options: Options, window: Window, rebuild: Rebuild
     const left = judgement.rest.map(({ found: { day }, why }) => ({ day, why }));
     const body = {
       swapped, events, invalid: invalid(), seconds: round(seconds), heldMs: Math.round(heldMs), everything, uncounted,
-      differences: rows.length, drifts: rowsJson(rows, options.limit), days, left, partial: judgement.partial,
+      differences: rows.length, drifts: rowsJson(rows, options.limit), days, left, partial: judgement.partial, unknown,
     }; // prettier-ignore
     return print(io.stdout, JSON.stringify(body));
   }
@@ -111,8 +113,10 @@ async function report(io: Io, options: Options, window: Window, rebuild: Rebuild
   await print(io.stdout, done);
 }
 
-function notices({ judgement: { rest, partial }, everything, uncounted, swapped }: Looked): string[] {
+function notices({ judgement: { rest, partial }, everything, uncounted, swapped, unknown }: Looked): string[] {
   const lines: string[] = [];
+  const strange = noticeOf(unknown);
+  if (strange !== undefined) lines.push(swapped ? `${strange}. They are filled from the history again` : strange);
   const [first] = rest;
   if (first) {
     const others = rest.length > 1 ? `, and so are ${grouped(rest.length - 1)} other days` : '';

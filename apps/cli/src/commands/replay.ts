@@ -1,4 +1,4 @@
-import { openHistory, queueOf } from '@weir/bus';
+import { earliestArrival, openHistory, queueOf } from '@weir/bus';
 import type { WeirEvent } from '@weir/events';
 import type { ChannelModel, Message } from 'amqplib';
 import { Command } from 'commander';
@@ -7,7 +7,7 @@ import { createSender } from '../dead-letters/sender';
 import { amqpUrl } from '../endpoints';
 import { createProgress, grouped } from '../history/progress';
 import { dedupeDays } from '../history/stores';
-import { earliestArrival, momentOf } from '../history/window';
+import { momentOf } from '../history/window';
 import { CliError, exitCodes, forPeople, print, type Io } from '../io';
 
 interface Options {

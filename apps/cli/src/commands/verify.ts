@@ -5,6 +5,7 @@ import { grouped } from '../history/progress';
 import { rowsJson, rowsTable } from '../history/report';
 import { withUsageStore } from '../history/stores';
 import { verify, type StoreName, type Verified } from '../history/verify';
+import { noticeOf } from '../history/statistics';
 import { windowOf, type Window } from '../history/window';
 import { CliError, colours, exitCodes, forPeople, print, type Io } from '../io';
 import { limitOf } from './rebuild';
@@ -28,7 +29,7 @@ const HELP = `
 Redis: the history is counted anew beside the live counters, and every key is compared, while the counting stands still
 for a moment. InfluxDB and MongoDB: points and documents are counted by minute. Events that are still on their way are
 no drift. Redis is needed in any case: what was seen is remembered there. Days are UTC, both included. REDIS_PREFIX,
-DEDUPE_DAYS, INFLUX_DATABASE, MONGODB_DATABASE … must be set here too where they are set for the workers.
+DEDUPE_DAYS, STATISTICS_DIR, INFLUX_DATABASE, MONGODB_DATABASE … must be set here too where they are set for the workers.
 
 Exit codes: 0 no drift, 1 drift, 69 something does not answer or a worker is too far behind to be judged.
 
@@ -77,11 +78,11 @@ export function verifyCommand(io: Io, exit: (code: number) => void): Command {
 }
 
 async function report(io: Io, options: Options, window: Window, verified: Verified): Promise<void> {
-  const { rows, days, left, events, invalid, seconds: took, heldMs, deadLetters } = verified;
+  const { rows, days, left, events, invalid, seconds: took, heldMs, unknown, deadLetters } = verified;
   if (!forPeople(io, options)) {
     const body = {
       ok: rows.length === 0, differences: rows.length, drifts: rowsJson(rows, options.limit), events, invalid,
-      seconds: Math.round(took * 10) / 10, heldMs: Math.round(heldMs), days, left, deadLetters,
+      seconds: Math.round(took * 10) / 10, heldMs: Math.round(heldMs), days, left, unknown, deadLetters,
     }; // prettier-ignore
     return print(io.stdout, JSON.stringify(body));
   }
@@ -93,6 +94,8 @@ async function report(io: Io, options: Options, window: Window, verified: Verifi
     `${window.text}: ${grouped(events)} events of the history in ${Math.round(took * 10) / 10} s; held against it: ` +
       `${judged.join(', ')}${heldMs > 0 ? `; counting stood still for ${Math.round(heldMs)} ms` : ''}`,
   );
+  const strange = noticeOf(unknown);
+  if (strange !== undefined) await print(io.stdout, paint.yellow(strange));
   for (const { store, day, why } of left.slice(0, 5))
     await print(io.stdout, paint.yellow(`${store} ${day} not judged: ${why}`));
   if (left.length > 5) await print(io.stdout, paint.yellow(`… and ${left.length - 5} more days`));

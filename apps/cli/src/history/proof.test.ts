@@ -1,5 +1,6 @@
+import { findReach, type Reach } from '@weir/bus';
 import type { DayFound } from '@weir/usage';
-import { findReach, judge, type Reach } from './proof';
+import { judge } from './proof';
 
 const NOW = new Date('2026-11-23T12:00:00Z');
 const MEMORY = 32 * 86_400;

@@ -1,32 +1,5 @@
-import type { History } from '@weir/bus';
+import { earliestArrival, type Reach } from '@weir/bus';
 import type { DayFound } from '@weir/usage';
-import { earliestArrival } from './window';
-
-/** How far back the history goes. */
-export interface Reach {
-  /** Nothing has ever been cut off. */
-  complete: boolean;
-  /** Whether everything of this day is there that has ever arrived: something older than it is still there. */
-  covers(day: string): boolean;
-}
-
-/** Finds out which of these days the history covers. */
-export async function findReach(
-  history: Pick<History, 'firstOffset' | 'reachesBackTo'>,
-  days: readonly string[],
-): Promise<Reach> {
-  const complete = (await history.firstOffset()) === 0;
-  const sorted = [...days].sort();
-  // A day is covered when an earlier one is: the first that is covered lies between these two.
-  let [from, to] = [0, sorted.length];
-  while (from < to) {
-    const middle = Math.floor((from + to) / 2);
-    if (await history.reachesBackTo(earliestArrival(sorted[middle] as string))) to = middle;
-    else from = middle + 1;
-  }
-  const first = sorted[from];
-  return { complete, covers: (day) => first !== undefined && day >= first };
-}
 
 /** Days that can be recounted exactly, and those that cannot. */
 export interface Judgement {

@@ -1,9 +1,8 @@
-import type { History } from '@weir/bus';
+import { findReach, type History, type Reach } from '@weir/bus';
 import {
   compare,
   findDays,
   startRecount,
-  statistics,
   swap,
   takeHold,
   type DayFound,
@@ -13,8 +12,9 @@ import {
   type Sides,
 } from '@weir/usage';
 import { CliError, type Io } from '../io';
-import { findReach, judge, type Judgement, type Reach } from './proof';
+import { judge, type Judgement } from './proof';
 import { startReading, type Reading } from './reading';
+import { countedStatistics, type Counted } from './statistics';
 import type { UsageStore } from './stores';
 import type { Window } from './window';
 
@@ -29,6 +29,8 @@ export interface Looked {
   /** How long the counting stood still, milliseconds. */
   heldMs: number;
   swapped: boolean;
+  /** Statistics that are counted live and not known here. */
+  unknown: readonly string[];
 }
 
 /** A recount of the window that can be looked at as often as one likes, and put into the place of the live counters. */
@@ -44,8 +46,10 @@ const ASKED_AGAIN = 4;
 
 export async function startRebuild(io: Io, history: History, store: UsageStore, window: Window): Promise<Rebuild> {
   const { redis, prefix, dedupeSeconds } = store;
-  const recount = await startRecount({ redis, prefix, statistics });
-  const sides: Sides = { redis, statistics, prefix, recount: recount.prefix };
+  const counted = await countedStatistics(io, store);
+  const { statistics, plugins, all, names } = counted;
+  const recount = await startRecount({ redis, prefix, statistics, plugins, names });
+  const sides: Sides = { redis, statistics: all, prefix, recount: recount.prefix, names };
   const release: (() => Promise<void>)[] = [() => recount.remove()];
   const close = async () => {
     for (const each of release) await each().catch(() => {}); // what is left goes by itself
@@ -63,7 +67,16 @@ export async function startRebuild(io: Io, history: History, store: UsageStore, 
         await reading.catchUp(recount.count); // that took its time
         const hold = await takeHold({ redis, prefix });
         try {
-          return await lookUnder(hold, swapping, { io, reading, recount, sides, window, reach, dedupeSeconds });
+          return await lookUnder(hold, swapping, {
+            io,
+            reading,
+            recount,
+            sides,
+            window,
+            reach,
+            dedupeSeconds,
+            counted,
+          });
         } finally {
           await hold.release().catch(() => {}); // it expires
         }
@@ -83,10 +96,11 @@ interface Held {
   window: Window;
   reach: Reach;
   dedupeSeconds: number;
+  counted: Counted;
 }
 
 async function lookUnder(hold: Hold, swapping: boolean, held: Held): Promise<Looked> {
-  const { io, sides, window, reach, dedupeSeconds } = held;
+  const { io, sides, window, reach, dedupeSeconds, counted } = held;
   const begun = performance.now();
   const days = await readToEnd(held);
   const judgement = judge(days, reach, dedupeSeconds);
@@ -97,10 +111,18 @@ async function lookUnder(hold: Hold, swapping: boolean, held: Held): Promise<Loo
   const drifts = await compare(sides, judgement.exact, everything);
   if (swapping) {
     if (io.signal.aborted) throw new CliError('stopped; nothing was changed');
-    await swap({ sides, hold, days: judgement.exact, drifts, dedupeSeconds });
+    await swap({ sides, hold, days: judgement.exact, drifts, dedupeSeconds, live: counted.live });
   }
   const uncounted = judgement.exact.reduce((sum, { recounted, common }) => sum + recounted - common, 0);
-  return { drifts, judgement, everything, uncounted, heldMs: performance.now() - begun, swapped: swapping };
+  return {
+    drifts,
+    judgement,
+    everything,
+    uncounted,
+    heldMs: performance.now() - begun,
+    swapped: swapping,
+    unknown: counted.unknown,
+  };
 }
 
 /** Everything that was counted before the hold is in the history before its end, but that may take it some moments. */

@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { queueOf, type History } from '@weir/bus';
-import { compare, findDays, startRecount, statistics, takeHold, type Recount, type Sides } from '@weir/usage';
+import { findReach, queueOf, type History } from '@weir/bus';
+import { compare, findDays, isCube, readLive, startRecount, takeHold, type Recount, type Sides } from '@weir/usage';
 import type { ChannelModel } from 'amqplib';
-import { CliError, exitCodes } from '../io';
-import { findReach, judge, type Unproven } from './proof';
+import { CliError, exitCodes, type Io } from '../io';
+import { judge, type Unproven } from './proof';
 import { grouped } from './progress';
 import type { Reading, Take } from './reading';
 import { rowOf, type Row } from './report';
+import { countedStatistics } from './statistics';
 import type { UsageStore } from './stores';
 import type { Window } from './window';
 
@@ -16,23 +17,28 @@ export interface UsageCheck {
   count: Take;
   /** Waits for the redis-worker, holds the counters, and compares; reads on with `reading`, and `alongside` is given the same. */
   finish(reading: Reading, alongside: Take): Promise<{ rows: Row[]; days: string[]; left: Unproven[]; heldMs: number }>;
+  /** Statistics that are counted live and not known here. */
+  unknown: readonly string[];
   close(): Promise<void>;
 }
 
 const LOOK_MS = 200;
 
 export async function startUsageCheck(options: {
+  io: Io;
   connection: ChannelModel;
   history: History;
   store: UsageStore;
   window: Window;
   waitMs: number;
 }): Promise<UsageCheck> {
-  const { connection, history, window, waitMs } = options;
+  const { io, connection, history, window, waitMs } = options;
   const { redis, prefix, dedupeSeconds } = options.store;
-  const recount = await startRecount({ redis, prefix, statistics });
-  const sides: Sides = { redis, statistics, prefix, recount: recount.prefix };
+  const { statistics, plugins, all, unknown, names } = await countedStatistics(io, options.store);
+  const recount = await startRecount({ redis, prefix, statistics, plugins, names });
+  const sides: Sides = { redis, statistics: all, prefix, recount: recount.prefix, names };
   return {
+    unknown,
     count: recount.count,
     close: recount.remove,
     async finish(reading, alongside) {
@@ -47,6 +53,9 @@ export async function startUsageCheck(options: {
       const hold = await takeHold({ redis, prefix });
       const begun = performance.now();
       try {
+        // What is counted no more is not held against anything.
+        const { cubes } = await readLive(redis, prefix, all.filter(isCube));
+        sides.statistics = all.filter((each) => !isCube(each) || cubes.includes(each));
         // What has arrived since is counted here if, and only if, it is counted there: the rest is on its way.
         await reading.toEnd(async (events) => {
           await recount.countLive(events);

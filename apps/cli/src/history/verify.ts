@@ -1,4 +1,4 @@
-import { deadQueueOf, openHistory } from '@weir/bus';
+import { deadQueueOf, earliestArrival, findReach, openHistory, type Reach } from '@weir/bus';
 import type { WeirEvent } from '@weir/events';
 import type { ChannelModel } from 'amqplib';
 import type { Io } from '../io';
@@ -6,12 +6,11 @@ import { openInflux } from './influx';
 import { minuteDrifts, readSettled, type MinuteStore } from './minute-store';
 import { countMinutes, daysOf, type MinuteCount, type Minutes } from './minutes';
 import { openMongo } from './mongo';
-import { findReach, type Reach } from './proof';
 import { startReading } from './reading';
 import type { Row } from './report';
 import type { UsageStore } from './stores';
 import { messagesIn, startUsageCheck } from './verify-usage';
-import { daysBetween, earliestArrival, type Window } from './window';
+import { daysBetween, type Window } from './window';
 
 export type StoreName = 'redis' | 'influx' | 'mongo';
 
@@ -26,6 +25,8 @@ export interface Verified {
   seconds: number;
   /** How long the counting in Redis stood still, milliseconds. */
   heldMs: number;
+  /** Statistics that are counted live and not known here. */
+  unknown: readonly string[];
   /** Dead letters per worker: they explain what is missing. */
   deadLetters: Partial<Record<StoreName, number>>;
 }
@@ -56,7 +57,7 @@ export async function verify(io: Io, options: VerifyOptions): Promise<Verified> 
   try {
     const checks = await openChecks(io, options, keep);
     const usage = stores.includes('redis')
-      ? await startUsageCheck({ connection, history, store, window, waitMs }).then((made) => keep(made, made.close))
+      ? await startUsageCheck({ io, connection, history, store, window, waitMs }).then((made) => keep(made, made.close))
       : undefined;
     const reading = await startReading(io, history, window, 'verifying').then((made) => keep(made, made.close));
     const count = async (events: readonly WeirEvent[]) => {
@@ -84,6 +85,7 @@ export async function verify(io: Io, options: VerifyOptions): Promise<Verified> 
       invalid: reading.invalid(),
       seconds: reading.progress.seconds(),
       heldMs: judged?.heldMs ?? 0,
+      unknown: usage?.unknown ?? [],
       deadLetters: {},
     };
     for (const { each, counted, before, days, found } of seen) {

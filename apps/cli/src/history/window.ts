@@ -1,4 +1,4 @@
-import { limits } from '@weir/events';
+import { earliestArrival } from '@weir/bus';
 import { CliError, exitCodes } from '../io';
 
 /** UTC days from one to another, both included; a bound that is absent does not restrict. */
@@ -34,11 +34,6 @@ export function windowOf({ from, to }: { from?: string; to?: string }): Window {
           ? String(from)
           : `${from ?? 'the first day'} to ${to ?? 'now'}`,
   };
-}
-
-/** An event of this time or day, or of a later one, cannot have arrived before: the edge takes none further ahead. */
-export function earliestArrival(time: string): Date {
-  return new Date(Date.parse(time.length === 10 ? `${time}T00:00:00.000Z` : time) - limits.aheadMs);
 }
 
 /** The days from one to another, both included. */

@@ -106,14 +106,31 @@ test('the worker writes down when the flow worked and what was reported of outag
   expect(await as('stats', 'ZRANGE', 'weir:outages', '0', '-1')).toEqual(['report']);
 });
 
-test('the worker deletes unions of days, and nothing else', async () => {
+test('the worker puts what it filled into its place, and gives up its locks; nothing else can be moved or removed', async () => {
+  const script = (body: string, ...keys: string[]) =>
+    as('redis-worker', 'EVAL', body, String(keys.length), 'weir:live', ...keys.slice(1));
+  for (const key of ['weir:hold', 'weir:filling']) {
+    expect(await as('redis-worker', 'SET', key, 'mine', 'PX', '1000', 'NX')).toBe('OK');
+    expect(await script(`return redis.call('PEXPIRE', '${key}', 2000) + redis.call('DEL', '${key}')`, key)).toBe(2);
+  }
+  await script(`redis.call('ZADD', 'weir:fill:1:weir:cube:a:b::2026-11-28', 1, '')`, 'weir:live');
+  const moved = `redis.call('UNLINK', 'weir:cube:a:b::2026-11-28')
+    redis.call('RENAME', 'weir:fill:1:weir:cube:a:b::2026-11-28', 'weir:cube:a:b::2026-11-28')
+    redis.call('ZUNIONSTORE', 'weir:cube-latest:a:b', 2, 'weir:cube-latest:a:b', 'weir:fill:1:weir:cube-latest:a:b')
+    return redis.call('ZSCORE', 'weir:cube:a:b::2026-11-28', '')`;
+  expect(await script(moved, 'weir:live')).toBe('1');
+  for (const key of ['weir:store', 'weir:seen:2026-11-28', 'weir:live']) {
+    await expect(as('redis-worker', 'UNLINK', key)).rejects.toThrow(/NOPERM/);
+    await expect(as('redis-worker', 'RENAME', key, 'weir:fill:1:x')).rejects.toThrow(/NOPERM/);
+  }
+});
+
+test('the worker deletes unions of days, and no identities', async () => {
   const block = 'weir:cube-block:pulls:pulls:organization:7:20790';
   await as('operator', 'ZADD', block, '1', 'acme');
   const unlink = (key: string) => as('redis-worker', 'EVAL', "return redis.call('UNLINK', KEYS[1])", '1', key);
   expect(await unlink(block)).toBe(1);
-  await expect(unlink('weir:cube:pulls:pulls::2026-11-23')).rejects.toThrow(
-    /NOPERM|can't access|not allowed|can't run/i,
-  );
+  await expect(unlink('weir:seen:2026-11-23')).rejects.toThrow(/NOPERM|can't access|not allowed|can't run/i);
 });
 
 describe('gateway', () => {
