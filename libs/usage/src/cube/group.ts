@@ -72,7 +72,7 @@ function segmentOf(dimension: string, value: string | null | undefined): string 
   if (kept === undefined)
     throw new QuestionError(
       dimension,
-      'must not be empty, nor broken Unicode',
+      'must not be empty, and must be well-formed Unicode',
       'a name, or null for what is not known',
     );
   return encodeName(kept);
