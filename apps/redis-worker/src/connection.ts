@@ -21,9 +21,7 @@ export interface Connection {
  * One connection that is made anew when it is needed, by whoever needs it: nothing is queued while Redis is away, and
  * nothing is sent again behind the worker's back, because the kit holds the batch and tries it again.
  *
- * Errors say where and what, never the password. The user needs `+info +get +set +evalsha +eval +zadd
- * +zremrangebyrank`, and inside the scripts `+type +mget +incrby +sadd +expire +getrange +pfadd +expireat +setbit +zcard
- * +zscore +zincrby` on the keys of its prefix, and `+unlink` on the blocks of cubes.
+ * Errors say where and what, never the password. What the user needs is in `deploy/redis-users.sh`.
  */
 export function openConnection({ url, log }: { url: string; log: Logger }): Connection {
   const where = `Redis at ${new URL(url).host}`;

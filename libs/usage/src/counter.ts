@@ -87,9 +87,12 @@ function explain(error: unknown): never {
   const { message } = error as Error;
   const [word, key] = message.split(' ', 2);
   if (word === HELD) {
-    throw new HeldError(`the counters are held for a moment by \`weir rebuild\` or \`weir verify\` (key ${key})`, {
-      cause: error,
-    });
+    throw new HeldError(
+      `the counters are held for a moment by \`weir rebuild\`, \`weir verify\` or a filling (key ${key})`,
+      {
+        cause: error,
+      },
+    );
   }
   if (word === STALE) throw new StaleError(`other statistics are to be counted by now (key ${key})`, { cause: error });
   if (word === GONE) throw dataLost(key ?? '', error);

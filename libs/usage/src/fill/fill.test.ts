@@ -2,12 +2,15 @@ import { createEvent, type WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
 import { createCounter, StaleError, type Counter } from '../counter';
 import { descriptionsKey, type Description } from '../cube/question';
+import { compare, findDays } from '../compare';
 import { takeHold } from '../hold';
 import { giveRedis } from '../redis.test-support';
 import { keysBeginning } from '../scan';
 import type { Cube } from '../statistic';
 import { usageKeys } from '../statistics/usage-keys';
+import { startRecount } from '../recount';
 import { liveKey, storeKey } from '../store';
+import { swap } from '../swap';
 import { startFill, type Fill } from './fill';
 import { learnLive, liveText, versionOf } from './live';
 import type { FilledDay } from './switch';
@@ -78,9 +81,12 @@ const start = (cubes = [cube]): Promise<Fill> =>
 
 async function finish(fill: Fill, whole: FilledDay['whole'] = 'remembered', since?: number): Promise<void> {
   const hold = await takeHold({ redis, prefix: PREFIX });
-  await fill.again();
-  await fill.finish(hold, fill.days().map((day) => ({ day, whole })), since); // prettier-ignore
-  await hold.release();
+  try {
+    await fill.again();
+    await fill.finish(hold, fill.days().map((day) => ({ day, whole })), since); // prettier-ignore
+  } finally {
+    await hold.release();
+  }
 }
 
 /** Every number of the cubes, and when it goes. */
@@ -149,6 +155,44 @@ test('a filling that lost its hold, its store or its list changes nothing', asyn
   await hold.release();
   expect(await numbers()).toEqual({});
   expect(await redis.get(liveKey(PREFIX))).toBe(null);
+});
+
+test('one that a rebuild has brought identities in for is begun anew', async () => {
+  const events = pulls(20);
+  await worker([cube]).count(events);
+  const fill = await start();
+  await fill.take(events.slice(0, 10));
+  const recount = await startRecount({ redis, prefix: PREFIX, statistics: [usageKeys] });
+  const lost = pulls(5);
+  await recount.count([...events, ...lost]);
+  const sides = { redis, statistics: [usageKeys], prefix: PREFIX, recount: recount.prefix };
+  const hold = await takeHold({ redis, prefix: PREFIX });
+  const days = await findDays(sides, () => true);
+  const drifts = await compare(sides, days, true);
+  await swap({ sides, hold, days, drifts, dedupeSeconds: DEDUPE_SECONDS, live: { from: '', to: '' } });
+  await hold.release();
+  await recount.remove();
+  await expect(finish(fill)).rejects.toThrow(/what is counted has been changed meanwhile/);
+
+  const again = await start();
+  await again.take([...events, ...lost]);
+  await finish(again);
+  expect(await numbers()).toEqual(await fromScratch([...events, ...lost]));
+});
+
+test('what the live counters do not know waits, has passed, or was forgotten: that depends on its age', async () => {
+  const [known, dead, forgotten] = [pulls(4), pulls(3), pulls(2)];
+  await worker([cube]).count(known);
+  const fill = await start();
+  await fill.take([...known, ...dead], 'settled');
+  await fill.take(forgotten, 'forgotten');
+  expect(fill.waiting()).toBe(0);
+  await fill.take(dead);
+  expect(fill.waiting()).toBe(3);
+  fill.giveUp();
+  expect(await fill.again()).toBe(0);
+  await finish(fill);
+  expect(await numbers()).toEqual(await fromScratch([...known, ...forgotten]));
 });
 
 describe('a changed cube', () => {
