@@ -14,7 +14,7 @@ export function hintsOf(endpoints: Endpoints, folder: Folder, demo: boolean): st
     `Pull      skopeo copy --src-tls-verify=false docker://${gateway}/${demo ? 'demo/hello:1.0' : '<image>:<tag>'} dir:/tmp/image`,
     `Post      curl -H 'authorization: Bearer ${endpoints.ingestKey}' -H 'content-type: application/json' \\`,
     `            -d '{"type":"io.weir.pull","data":{"repository":"library/alpine"}}' ${endpoints.ingest}/events`,
-    `Look      curl -u ${endpoints.statsUser}:${endpoints.statsPassword} '${endpoints.stats}/v1alpha3/metrics/pulls'`,
+    `Look      ${endpoints.stats}/ in a browser, signed in with the keys of stats; or here: npx weir stats`,
     pc.dim(`Addresses with credentials: ${place}/endpoints.json; logs: ${place}/logs; end: npm stop`),
   ];
 }

@@ -6,8 +6,8 @@ const COMMAND_TIMEOUT_MS = 5000;
 const MAX_RECONNECT_MS = 2000;
 
 /**
- * A connection for reading, that comes back by itself. While it is away every question fails at once rather than wait.
- * The user needs `+get +mget +zrangebylex +pfcount +ping +info` on the keys of the prefix.
+ * A connection that comes back by itself. While it is away every question fails at once rather than wait. What the user
+ * needs is in `deploy/redis-users.sh`.
  */
 export function openRedis({ url, log }: { url: string; log: Logger }): {
   redis: Redis;
