@@ -6,7 +6,7 @@ export const MINUTE_MS = 60_000;
 export const DAY_MINUTES = 1440;
 
 /** How many days minutes of the flow are kept; before that nothing is said about it. */
-export const FLOW_DAYS = 800;
+export const FLOW_DAYS = 1500;
 
 /** The minutes of a UTC day, counted from 1970-01-01, in which the flow worked: a bitmap of 1,440 bits. */
 export function flowKey(prefix: string, day: number): string {

@@ -40,7 +40,7 @@ test('what is live has counted everything; what is new has counted nothing befor
   await write([old], [fresh]);
   expect(await read('old')).toEqual({
     name: 'old', summary: 'S.', description: 'D.', measures: { a: { summary: 'A.' } }, dimensions: {}, groups: [], latest: [],
-    keepDays: { hour: 15, day: 800 }, names: 7, state: 'live', failures: 0,
+    keepDays: { hour: 15, day: 1500 }, names: 7, state: 'live', failures: 0,
   }); // prettier-ignore
   expect(await read('fresh')).toMatchObject({ state: 'filling', failures: 0 });
   expect((await read('fresh'))?.since).toBeGreaterThanOrEqual(begun);
