@@ -1,5 +1,5 @@
 import { createOrdered } from './ordered';
-import { seeded } from './count/random.test-support';
+import { seeded } from '@weir/testing';
 
 test('it is a map whose oldest entry is that of a plain list, whatever is done', () => {
   const random = seeded(11);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createEvent, type WeirEvent } from '@weir/events';
+import { seeded } from '@weir/testing';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,17 +51,6 @@ const KINDS: Weighted<string> = [['image', 90], ['helm-chart', 7], ['artifact', 
 const OUTCOMES: Weighted<string> = [['succeeded', 88], ['failed', 9], ['cancelled', 2], ['timed-out', 1]]; // prettier-ignore
 const HOURS = [3, 2, 2, 2, 3, 5, 9, 16, 24, 28, 30, 29, 25, 27, 30, 29, 26, 21, 15, 11, 9, 7, 6, 4];
 const WEEKDAYS = [0.4, 1, 1.05, 1.1, 1, 0.9, 0.45];
-
-/** Numbers that look random and are the same in every run (mulberry32): from 0 to below 1. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /**
  * Events of all kinds that the page shows, from `days` before `now` on, with the rhythm of days and weeks: the same for

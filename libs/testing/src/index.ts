@@ -21,6 +21,7 @@ export { describeWorker, samplePull } from './conformance';
 export type { StoreUnderTest } from './conformance';
 export { blobOf, descriptorOf, digestOf, jsonBlob, pushBlob, pushManifest } from './content';
 export type { ContentBlob } from './content';
+export { seeded } from './seeded';
 export { tarOf } from './tar';
 export { until } from './until';
 export { isolated, testServers } from './test-servers';

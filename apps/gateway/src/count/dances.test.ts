@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
+import { seeded, startRegistry, temporaryDirectory, type PrivateServer } from '@weir/testing';
 import { ask, scriptedUpstream, skopeo, startTestGateway, type TestGateway } from '../gateway.test-support';
 import {
   AMD64,
@@ -15,7 +15,6 @@ import {
 } from '../images.test-support';
 import { modes } from '../rules/rules';
 import { QUIET_MS } from './downloads';
-import { seeded } from './random.test-support';
 import { FOLLOW_MS } from './visits';
 
 const PULL = 'io.weir.pull';

@@ -1,7 +1,8 @@
 import { createEvent, type WeirEvent } from '@weir/events';
 import { manualClock } from '../gateway.test-support';
 import { createDownloads, QUIET_MS } from './downloads';
-import { interleaved, seeded } from './random.test-support';
+import { seeded } from '@weir/testing';
+import { interleaved } from './interleaved.test-support';
 
 const layer = (name: string, size: number) => ({ digest: `sha256:${name}`, size });
 const [big, small] = [layer('big', 1000), layer('small', 10)];

@@ -5,7 +5,8 @@ import { createMetrics } from '../metrics';
 import { createReadability } from '../answer/readability';
 import { UpstreamError, type Upstream } from '../answer/upstream';
 import { createKnowledge, placeOf } from './knowledge';
-import { interleaved, seeded } from './random.test-support';
+import { seeded } from '@weir/testing';
+import { interleaved } from './interleaved.test-support';
 import { createRecorder } from './recorder';
 import type { Answered, ManifestRequest } from './request';
 

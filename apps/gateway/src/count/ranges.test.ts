@@ -1,4 +1,4 @@
-import { seeded } from './random.test-support';
+import { seeded } from '@weir/testing';
 import { addsTo, firstOf, lengthOf, parseRange, union } from './ranges';
 
 describe('a Range header', () => {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createEvent, type WeirEvent } from '@weir/events';
-import { installPackages } from '@weir/testing';
+import { installPackages, seeded } from '@weir/testing';
 import {
   createCounter,
   createFlowRecorder,
@@ -107,17 +107,6 @@ function happening(random: () => number): Happening {
     () => ({ type: 'io.weir.audit', data: { ...access, action: one('read', 'write', 'metadata_change') } }),
   )();
 } // prettier-ignore
-
-/** Numbers that look random and are the same in every run (mulberry32): from 0 to below 1. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 type Data = Record<string, string | undefined> & Partial<Record<'user' | 'client' | 'network', Record<string, string>>>;
 

@@ -1,6 +1,7 @@
 import { startRedis, temporaryDirectory, type PrivateServer } from '@weir/testing';
 import { Redis } from 'ioredis';
-import { countedByHand, description, rowsIn, seeded, write, type Seen } from './cube.test-support';
+import { seeded } from '@weir/testing';
+import { countedByHand, description, rowsIn, write, type Seen } from './cube.test-support';
 import { createCubes } from './cubes';
 import { descriptionsKey, INTERVALS, type Cubes, type Question } from './question';
 

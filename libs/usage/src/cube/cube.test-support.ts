@@ -76,17 +76,6 @@ export async function rowsIn(answer: Answer): Promise<Row[]> {
   return rows;
 }
 
-/** Numbers that look random and are the same in every run (mulberry32): from 0 to below 1. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** What a question must be answered with, counted from the events of the range that was counted. */
 export function countedByHand(events: readonly Seen[], question: Question, from: number, to: number) {
   const dimensions = [...new Set([...question.by, ...Object.keys(question.filters)])];

@@ -1,14 +1,3 @@
-/** Mulberry32: the same numbers for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** The lists as one, each in its own order, as chance has it. */
 export function interleaved<T>(lists: readonly (readonly T[])[], random: () => number): T[] {
   const left = lists.map((list) => [...list]).filter((list) => list.length > 0);
