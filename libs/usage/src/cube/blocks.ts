@@ -2,8 +2,8 @@ import { blockKey, BLOCK_DAYS, bucketKey, OTHER, type BlockDays, type Series } f
 import { dayNumber, isDay } from './buckets';
 import { DAY_MS } from './calendar';
 
-/** A bucket, or several days that are read as one. */
-export type Piece = Bucket | Block;
+/** A bucket, or several that are read as one. */
+export type Piece = Bucket | Block | StartedDay;
 interface Bucket {
   key: string;
 }
@@ -15,19 +15,45 @@ export interface Block {
   first: number;
 }
 
+/** The hours of a day from its beginning on, read as the whole day as long as nothing is in its other hours. */
+export interface StartedDay {
+  key: string;
+  /** Keys of the hours that are wanted. */
+  hours: readonly string[];
+  /** Keys of those after them. */
+  later: readonly string[];
+}
+
 export const isBlock = (piece: Piece): piece is Block => 'days' in piece;
+export const isStartedDay = (piece: Piece): piece is StartedDay => 'hours' in piece;
+
+/** What is read where the piece does not hold. */
+export function instead(piece: Piece): Piece[] {
+  if (isBlock(piece)) return piece.days.map((key) => ({ key }));
+  return isStartedDay(piece) ? piece.hours.map((key) => ({ key })) : [piece];
+}
 
 /** How long a block is kept: whoever asks next week makes it anew. */
 const KEEP_BLOCK_MS = 7 * DAY_MS;
 
 /**
- * The fewest pieces that make up these buckets: blocks for days in a row that are over, as long as there are.
+ * The fewest pieces that make up these buckets: blocks for days in a row that are over, as long as there are, and a day
+ * for hours that it begins with, which is what today nearly always is.
  *
  * @param buckets different ones in order of time
  */
 export function piecesOf(prefix: string, series: Series, buckets: readonly string[], now: number): Piece[] {
   const today = Math.floor(now / DAY_MS);
-  return cover(buckets, BLOCK_DAYS);
+  const begun = hoursBegun(buckets);
+  const pieces = cover(buckets.slice(0, buckets.length - begun), BLOCK_DAYS);
+  return begun === 0 ? pieces : [...pieces, startedDay(buckets.slice(-begun))];
+
+  function startedDay(hours: readonly string[]): StartedDay {
+    const day = (hours[0] ?? '').slice(0, 'YYYY-MM-DD'.length);
+    const keyOf = (bucket: string) => bucketKey(prefix, series, bucket);
+    const all = Array.from({ length: 24 }, (_, hour) => keyOf(`${day}T${String(hour).padStart(2, '0')}`));
+    return { key: keyOf(day), hours: all.slice(0, hours.length), later: all.slice(hours.length) };
+  }
 
   function cover(part: readonly string[], [days, ...shorter]: readonly BlockDays[]): Piece[] {
     if (days === undefined) return part.map((bucket) => ({ key: bucketKey(prefix, series, bucket) }));
@@ -53,6 +79,13 @@ export function piecesOf(prefix: string, series: Series, buckets: readonly strin
       first,
     };
   }
+}
+
+/** How many of the last buckets are the first hours of one day; 0 where a day is not worth it. */
+function hoursBegun(buckets: readonly string[]): number {
+  const last = buckets.at(-1) ?? '';
+  const begun = isDay(last) ? 0 : Number(last.slice('YYYY-MM-DDT'.length)) + 1;
+  return begun > 1 && begun < 24 && buckets.at(-begun) === `${last.slice(0, 'YYYY-MM-DD'.length)}T00` ? begun : 0;
 }
 
 function isBlockAt(buckets: readonly string[], at: number, days: BlockDays, today: number): boolean {

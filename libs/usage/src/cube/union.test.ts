@@ -238,6 +238,33 @@ test('what had no room for a name is told, and makes up the total', async () => 
   expect((await cubes.ask(question({ filters: { client: 'client-0' } }))).other).toBe(answer.other);
 });
 
+describe('the hours of today', () => {
+  const today = async () => (await rowsIn(await cubes.ask(question({ from: now - day })))).map(({ value }) => value);
+  const read = async () => (await commandsOf(today)).find((line) => line.includes('zunionstore')) ?? '';
+  const dayRead = `${bucketKey('', series, '2026-03-15')} `;
+
+  test('are read as the day, as long as nothing lies after them', async () => {
+    await write(redis, '', [visit('2026-03-15T00:10:00Z'), visit('2026-03-15T10:10:00Z'), visit('2026-03-14T10:00:00Z')]);
+    expect(await today()).toEqual([3]);
+    expect(await read()).toContain(dayRead);
+  });
+
+  test('are read one by one when something does: it is of no answer that ends before', async () => {
+    await write(redis, '', [visit('2026-03-15T10:10:00Z'), visit('2026-03-15T11:00:00Z'), visit('2026-03-15T23:59:59Z')]);
+    expect(await today()).toEqual([1]);
+    expect(await today()).toEqual([1]);
+  });
+
+  test('are no shorter than what was asked for', () => {
+    const hours = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `2026-03-15T${String(from + n).padStart(2, '0')}`);
+    const keys = (...asked: string[]) => piecesOf('', series, asked, now).map(({ key }) => key);
+    expect(keys(...hours(0, 3))).toEqual([bucketKey('', series, '2026-03-15')]);
+    expect(keys('2026-03-14', ...hours(0, 3))).toEqual(['2026-03-14', '2026-03-15'].map((each) => bucketKey('', series, each)));
+    for (const some of [hours(1, 4), hours(0, 1), hours(5, 24), ['2026-03-14T23', ...hours(1, 3)]])
+      expect(keys(...some)).toEqual(some.map((each) => bucketKey('', series, each)));
+  });
+}); // prettier-ignore
+
 test('a union of more members than can be added up in reasonable time is refused before it is made', async () => {
   const buckets = ['2026-03-12', '2026-03-13'];
   for (const bucket of buckets) await redis.zadd(bucketKey('', series, bucket), 1, 'a', 1, 'b', 1, 'c');

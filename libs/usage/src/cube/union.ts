@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { commandsOf, isBlock, piecesOf, type Block, type Piece } from './blocks';
+import { commandsOf, instead, isBlock, isStartedDay, piecesOf, type Piece } from './blocks';
 import { OTHER, type Series } from './keys';
 import { QuestionError } from './question-error';
 import { sendAll, sendAsOne } from './replies';
@@ -44,10 +44,11 @@ export interface UnionOptions {
 
 /**
  * Makes the union of buckets. Days that are over are read as blocks, which are made where there are none yet, one after
- * the other, so that others get their turn between them.
+ * the other, so that others get their turn between them; the hours of today as the day, while nothing lies after them.
  *
- * A block can go at any moment: with the next event of one of its days, or because its time is up. So the transaction
- * that makes the union says of each whether it was there; one that has gone again is read by its days instead.
+ * A block can go at any moment: with the next event of one of its days, or because its time is up. And an event of a later
+ * hour can come. So the transaction that makes the union says of each whether it held; what did not is read by its days or
+ * hours instead.
  *
  * @throws QuestionError when it would take too long
  */
@@ -64,10 +65,11 @@ export async function makeUnion({
   let pieces = piecesOf(prefix, series, buckets, now);
   for (let made = false; ; made = true) {
     if (mayBeTooMany) await refuseTooMany(pieces);
-    const { gone, union } = await tryUnion({ redis, prefix }, pieces);
-    if (gone.size === 0) return union;
-    if (made) pieces = pieces.flatMap((piece) => (gone.has(piece as Block) ? byDays(piece) : [piece]));
-    else for (const block of gone) await sendAsOne(redis, commandsOf(block, keep.days, now));
+    const { failed, union } = await tryUnion({ redis, prefix }, pieces);
+    if (failed.size === 0) return union;
+    if (!made)
+      for (const piece of failed) if (isBlock(piece)) await sendAsOne(redis, commandsOf(piece, keep.days, now));
+    pieces = pieces.flatMap((piece) => (failed.has(piece) && (made || !isBlock(piece)) ? instead(piece) : [piece]));
   }
 
   async function refuseTooMany(wanted: readonly Piece[]): Promise<void> {
@@ -79,8 +81,6 @@ export async function makeUnion({
       throw new QuestionError('from', 'there are too many names to be added up', 'a shorter range');
   }
 }
-
-const byDays = (piece: Piece): Piece[] => (isBlock(piece) ? piece.days.map((key) => ({ key })) : [piece]);
 
 /** The union of sets as they are at one moment. */
 export async function unionOf(where: Where, keys: readonly string[]): Promise<Union> {
@@ -96,23 +96,23 @@ interface Where {
 async function tryUnion(
   { redis, prefix }: Where,
   pieces: readonly Piece[],
-): Promise<{ union: Union; gone: ReadonlySet<Block> }> {
-  const blocks = pieces.filter(isBlock);
+): Promise<{ union: Union; failed: ReadonlySet<Piece> }> {
+  const doubtful = pieces.filter((piece) => isBlock(piece) || isStartedDay(piece));
   const key = `${prefix}weir:cube-answer:${randomUUID()}`;
   const keys = pieces.length === 0 ? [key] : pieces.map((piece) => piece.key); // of nothing, the empty one
   const replies = await sendAsOne(redis, [
-    ...blocks.map((block) => ['exists', block.key]),
+    ...doubtful.map((piece) => ['exists', ...(isBlock(piece) ? [piece.key] : piece.later)]),
     ['zunionstore', key, keys.length, ...keys, 'WEIGHTS', ...keys.map(() => -1)],
     ['zscore', key, OTHER],
     ['zrem', key, OTHER],
     ['zcard', key],
     ['expire', key, KEEP_SECONDS],
   ]);
-  const gone = new Set(blocks.filter((_, at) => replies[at] === 0));
-  const [, other, , size] = replies.slice(blocks.length);
+  const failed = new Set<Piece>(doubtful.filter((piece, at) => (replies[at] === 0) === isBlock(piece)));
+  const [, other, , size] = replies.slice(doubtful.length);
   const union = unionAt(redis, key, { size: Number(size), other: 0 - Number(other ?? 0) });
-  if (gone.size > 0) await union.release();
-  return { union, gone };
+  if (failed.size > 0) await union.release();
+  return { union, failed };
 }
 
 function unionAt(redis: Redis, key: string, { size, other }: Pick<Union, 'size' | 'other'>): Union {
