@@ -97,7 +97,7 @@ export function appParts(root: string): AppPart[] {
       stage: 'publisher',
       file: file('stats'),
       portVariable: 'STATS_PORT',
-      about: 'read usage counters here',
+      about: 'look at usage here, or ask',
       environment: ({ endpoints, secrets }) => ({
         REDIS_URL: endpoints.redis,
         STATS_USERS: hashed(secrets.statsUser, secrets.statsPassword),
