@@ -33,11 +33,13 @@ export function createAmqpPublisher(url: string): AmqpPublisher {
   const open = async (): Promise<void> => {
     const made = await connect(withHeartbeat.toString(), { timeout: 3_000 });
     connection = made;
+    // The end of one that has been replaced may come late: it is not the end of its successor.
+    const lost = (): void => void (connection === made && lose());
     made.on('error', () => {});
-    made.on('close', lose);
+    made.on('close', lost);
     const opened = await made.createConfirmChannel();
     opened.on('error', () => {});
-    opened.on('close', lose);
+    opened.on('close', lost);
     opened.on('return', (message: { properties: { messageId?: string } }) =>
       returned.add(message.properties.messageId ?? ''),
     );
