@@ -30,6 +30,13 @@ export function createAmqpPublisher(url: string): AmqpPublisher {
     for (const settle of [...unconfirmed.values()]) settle(false);
   };
 
+  /** RabbitMQ 3.10 may refuse for ever on a channel whose queue has lost its leader; a new one is served. */
+  const renew = (refusing: ConfirmChannel): void => {
+    if (channel !== refusing) return;
+    lose();
+    connection?.close().catch(() => {});
+  };
+
   const open = async (): Promise<void> => {
     const made = await connect(withHeartbeat.toString(), { timeout: 3_000 });
     connection = made;
@@ -78,9 +85,11 @@ export function createAmqpPublisher(url: string): AmqpPublisher {
         try {
           // Not at once: somebody who tries again and again would keep the event loop from ever connecting.
           if (!channel) return void setTimeout(() => settle(false), RECONNECT_MS);
-          channel.publish(EXCHANGE, '', Buffer.from(JSON.stringify(event)), options, (error: unknown) =>
-            settle(!error),
-          );
+          const used = channel;
+          used.publish(EXCHANGE, '', Buffer.from(JSON.stringify(event)), options, (error: unknown) => {
+            settle(!error);
+            if (error) renew(used);
+          });
         } catch {
           settle(false);
         }
