@@ -34,10 +34,19 @@ export async function untilDrained(
       return { afterSeconds, problem: 'queues or spool do not run dry' };
     }
     if (problem !== said || !(await idle(stage).catch(() => false))) [said, saidAt] = [problem, lookedAt];
-    if (lookedAt > deadline || lookedAt - saidAt > stalledMs) return { afterSeconds: 0, problem };
+    if (lookedAt > deadline || lookedAt - saidAt > stalledMs)
+      return { afterSeconds: 0, problem: `${problem}; ${await queuesOf(stage)}` };
     await pause(LOOK_MS);
   }
 }
+
+/** What the broker itself says of its queues: what is neither in them nor in a store is lost, what is unacknowledged is not. */
+async function queuesOf({ system }: Stage): Promise<string> {
+  const asked = 'rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged, consumers]).';
+  const said = await system.evaluate(asked).catch((error: unknown) => (error as Error).message);
+  const queues = [...said.matchAll(/queue,\s*<<"(weir\.[^"]+)">>\}\},\s*\{messages_ready,\s*(\d+)\},\s*\{messages_unacknowledged,\s*(\d+)\},\s*\{consumers,\s*(\d+)\}/g)];
+  return queues.map(([, name, ready, held, consumers]) => `${name}: ${ready} ready, ${held} unacknowledged, ${consumers} consumers`).join(', ') || said.slice(0, 500);
+} // prettier-ignore
 
 async function lookAt(oracle: Stage['oracle'], streams: readonly Stream[]): Promise<string | undefined> {
   const missing = Object.entries(await oracle.missing()).filter(([, count]) => count > 0);
