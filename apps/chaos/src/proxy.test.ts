@@ -146,3 +146,16 @@ test('an answer in the place of the server keeps the request from it', async () 
   two.socket.write('POST');
   await two.says(':POST');
 });
+
+test('nothing overtakes what was delayed, also when the delay ends meanwhile', async () => {
+  const one = client();
+  await eventually(() => sockets.length === 1, { timeoutMs: 5_000 });
+  link.delay(300);
+  one.socket.write('first');
+  await new Promise((resolve) => setTimeout(resolve, 20)); // so that it is a piece of its own
+  await link.heal();
+  one.socket.write('second');
+  expect(await eventually(() => got.join('').length === 'firstsecond'.length, { timeoutMs: 5_000 })).toBe(true);
+  expect(got.join('')).toBe('firstsecond');
+  one.socket.destroy();
+});

@@ -100,8 +100,19 @@ export async function createLink(name: string, targetUrl: string, onHeal: () => 
       from.pause();
       into.once('drain', () => holds(direction) || from.resume());
     };
-    from.on('data', (chunk: Buffer) => void (delayMs > 0 ? setTimeout(pass, delayMs, chunk) : pass(chunk)));
-    from.on('end', () => void (delayMs > 0 ? setTimeout(() => into.end(), delayMs) : into.end()));
+    // In order, whatever becomes of the delay meanwhile: bytes never overtake each other on a connection.
+    const waiting: { at: number; go: () => void }[] = [];
+    const release = (): void => {
+      while (waiting[0] && waiting[0].at <= performance.now()) waiting.shift()?.go();
+      if (waiting[0]) setTimeout(release, waiting[0].at - performance.now());
+    };
+    const later = (go: () => void): void => {
+      if (delayMs === 0 && waiting.length === 0) return go();
+      waiting.push({ at: Math.max(performance.now() + delayMs, waiting.at(-1)?.at ?? 0), go });
+      if (waiting.length === 1) setTimeout(release, delayMs);
+    };
+    from.on('data', (chunk: Buffer) => later(() => pass(chunk)));
+    from.on('end', () => later(() => into.end()));
     from.on('close', () => {
       if (held !== undefined) return; // a black hole tells nobody
       pairs.delete(pair);

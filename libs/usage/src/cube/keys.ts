@@ -26,8 +26,8 @@ export function bucketKey(prefix: string, series: Series, bucket: string): strin
   return `${seriesKey(prefix, 'cube', series)}${bucket}`;
 }
 
-/** Lengths of blocks in days: the 7 and 30 days of seed 002, counted from 1970-01-01. */
-export const BLOCK_DAYS = [30, 7] as const;
+/** Lengths of blocks in days, counted from 1970-01-01: the 7 and 30 of seed 002, and what makes a year of four. */
+export const BLOCK_DAYS = [90, 30, 7] as const;
 export type BlockDays = (typeof BLOCK_DAYS)[number];
 
 /**
