@@ -22,6 +22,16 @@ beforeEach(async () => {
 });
 afterEach(() => root.remove());
 
+const emergencyOf = (publish: (event: WeirEvent) => Promise<void>, fs: FileSystem = fileSystem): Emergency =>
+  createEmergency({
+    source: 'weir/ingest',
+    file: episodeFile(root.path, fs),
+    publish,
+    log,
+    shortestMs: SHORTEST_MS,
+    now: () => clock,
+  });
+
 /** @param last after so many calls, to the disk and to the bus, it dies in the next one */
 function start({
   last = Infinity,
@@ -40,14 +50,7 @@ function start({
     unlink: (...args) => living(() => fileSystem.unlink(...args)),
     rename: (...args) => living(() => fileSystem.rename(...args)),
   };
-  const emergency = createEmergency({
-    source: 'weir/ingest',
-    file: episodeFile(root.path, fs),
-    publish: (event) => living(async () => void published.push(event)),
-    log,
-    shortestMs: SHORTEST_MS,
-    now: () => clock,
-  });
+  const emergency = emergencyOf((event) => living(async () => void published.push(event)), fs);
   const begun = emergency.begin(left);
   return { emergency, begun, died, calls: () => calls };
 }
@@ -124,16 +127,9 @@ test('one of which nothing is written down began with the oldest event that is l
 
 test('what neither broker nor spool took is told when the spool has been drained again', async () => {
   let refuse = true;
-  const emergency = createEmergency({
-    source: 'weir/ingest',
-    file: episodeFile(root.path, fileSystem),
-    publish: async (event) => {
-      if (refuse && event.data['state'] === 'down') throw new Error('The spool is full');
-      published.push(event);
-    },
-    log,
-    shortestMs: SHORTEST_MS,
-    now: () => clock,
+  const emergency = emergencyOf(async (event) => {
+    if (refuse && event.data['state'] === 'down') throw new Error('The spool is full');
+    published.push(event);
   });
   await emergency.begin(EMPTY);
   emergency.spooled();
@@ -153,16 +149,9 @@ test('what neither broker nor spool took is told when the spool has been drained
 });
 
 test('an emergency whose report has to wait in the spool is the beginning of another one', async () => {
-  const emergency: Emergency = createEmergency({
-    source: 'weir/ingest',
-    file: episodeFile(root.path, fileSystem),
-    publish: async (event) => {
-      published.push(event);
-      if (published.length <= 2) emergency.spooled();
-    },
-    log,
-    shortestMs: SHORTEST_MS,
-    now: () => clock,
+  const emergency: Emergency = emergencyOf(async (event) => {
+    published.push(event);
+    if (published.length <= 2) emergency.spooled();
   });
   await emergency.begin(EMPTY);
   emergency.spooled();
