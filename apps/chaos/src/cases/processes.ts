@@ -53,6 +53,8 @@ export const processCases: readonly Case[] = [
       for (let rounds = world.thorough ? 5 : 2; rounds > 0; rounds -= 1) {
         for (const name of world.random.shuffled(APPS)) {
           await world.pause(world.random.between(200, 800));
+          // One that is still loading knows no SIGTERM yet, and has nothing to finish.
+          await world.until(`${name} has loaded`, async () => (await world.app(name).readiness()) !== undefined);
           const code = await world.app(name).stop();
           if (code !== 0) throw new Error(`${name} ended with exit code ${code} after SIGTERM`);
           world.app(name).start();
