@@ -42,11 +42,13 @@ export async function untilDrained(
 
 /** What the broker itself says of its queues: what is neither in them nor in a store is lost, what is unacknowledged is not. */
 async function queuesOf({ system }: Stage): Promise<string> {
-  const asked = 'rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged, consumers]).';
-  const said = await system.evaluate(asked).catch((error: unknown) => (error as Error).message);
-  const queues = [...said.matchAll(/queue,\s*<<"(weir\.[^"]+)">>\}\},\s*\{messages_ready,\s*(\d+)\},\s*\{messages_unacknowledged,\s*(\d+)\},\s*\{consumers,\s*(\d+)\}/g)];
-  return queues.map(([, name, ready, held, consumers]) => `${name}: ${ready} ready, ${held} unacknowledged, ${consumers} consumers`).join(', ') || said.slice(0, 500);
-} // prettier-ignore
+  // Formatted there: the broker prints some binaries as `#Bin<…>`, which says nothing to a reader.
+  const asked = `lists:flatten(lists:join(", ", [
+    io_lib:format("~s: ~b ready, ~b unacknowledged, ~b consumers", [Name, Ready, Held, Consumers]) ||
+    [{name, {resource, _, queue, Name}}, {messages_ready, Ready}, {messages_unacknowledged, Held}, {consumers, Consumers}]
+      <- rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged, consumers])])).`;
+  return system.evaluate(asked).catch((error: unknown) => (error as Error).message);
+}
 
 async function lookAt(oracle: Stage['oracle'], streams: readonly Stream[]): Promise<string | undefined> {
   const missing = Object.entries(await oracle.missing()).filter(([, count]) => count > 0);

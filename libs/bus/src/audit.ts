@@ -134,11 +134,15 @@ export function createAudit({ url, worker, log, found, repaired }: AuditOptions)
     look: () => onOwn(false),
     declare: () => onOwn(true),
     async watchHistory() {
+      let begun: Promise<HistoryWatch> | undefined;
       try {
-        const watch = await withTimeout(watchHistory(connected()), LOOK_TIMEOUT_MS);
+        begun = watchHistory(connected());
+        const watch = await withTimeout(begun, LOOK_TIMEOUT_MS);
         cannotWatch = '';
         return watch;
       } catch (error) {
+        // The answer may come after all, and nobody would end that consumer.
+        begun?.then((late) => late.end()).catch(() => {});
         const reason = (error as Error).message;
         if (reason !== cannotWatch) log.warn({ reason }, 'the history cannot be watched');
         cannotWatch = reason;
@@ -205,13 +209,17 @@ async function watchHistory(connection: ChannelModel): Promise<HistoryWatch> {
   };
   channel.on('close', () => news.emit('news'));
   await channel.prefetch(1, false);
-  await channel.consume(HISTORY, take, { arguments: { 'x-stream-offset': 'next' } });
+  const { consumerTag } = await channel.consume(HISTORY, take, { arguments: { 'x-stream-offset': 'next' } });
   return {
     async seen(withinMs) {
       if (!seen) await once(news, 'news', { signal: AbortSignal.timeout(withinMs) }).catch(() => {});
       return seen;
     },
-    end: () => channel.close().catch(() => {}),
+    async end() {
+      // RabbitMQ 3.10 keeps what it knows of a stream's consumer when its channel closes, but not when it is cancelled.
+      await channel.cancel(consumerTag).catch(() => {});
+      await channel.close().catch(() => {});
+    },
   };
 }
 

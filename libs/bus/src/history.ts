@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { CANARY, createEvent, decodeEvent, encodeEvent, type WeirEvent } from '@weir/events';
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
@@ -190,6 +191,7 @@ async function startReading(connection: ChannelModel, from: StreamStart, prefetc
   channel.on('error', breakOff);
   channel.on('close', () => breakOff(new Error('the channel to RabbitMQ was closed while the history was read')));
   await channel.prefetch(prefetch, false);
+  const consumerTag = `history-${randomUUID()}`;
   const started = channel.consume(
     HISTORY,
     (message) => {
@@ -197,9 +199,20 @@ async function startReading(connection: ChannelModel, from: StreamStart, prefetc
       else breakOff(new Error(`RabbitMQ ended the reading of ${HISTORY}: was the queue deleted?`));
       wake();
     },
-    { noAck: false, arguments: { 'x-stream-offset': from } },
+    { consumerTag, noAck: false, arguments: { 'x-stream-offset': from } },
   );
-  await withTimeout(started, ANSWER_MS);
+  const end = async (): Promise<void> => {
+    const closed = once(channel, 'close').catch(() => {});
+    // RabbitMQ 3.10 keeps what it knows of a stream's consumer when its channel closes, but not when it is cancelled.
+    await channel.cancel(consumerTag);
+    await Promise.all([channel.close(), closed]);
+  };
+  try {
+    await withTimeout(started, ANSWER_MS);
+  } catch (error) {
+    end().catch(() => {}); // the answer may come after all, and nobody would end that consumer
+    throw error;
+  }
 
   const ready = (): ConsumeMessage | undefined => {
     const message = waiting[read];
@@ -224,8 +237,7 @@ async function startReading(connection: ChannelModel, from: StreamStart, prefetc
     done: (message) => channel.ack(message, true),
     async close() {
       if (broken) return;
-      const closed = once(channel, 'close').catch(() => {});
-      await withTimeout(Promise.all([channel.close(), closed]), ANSWER_MS).catch(() => {});
+      await withTimeout(end(), ANSWER_MS).catch(() => {});
     },
   };
 }
