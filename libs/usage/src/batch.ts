@@ -138,12 +138,9 @@ export function createPreparer({
     counter.by += 1;
   };
 
-  const addToCubes = ({ ones, others, amounts, latest }: Read, time: string): void => {
-    for (const cell of ones) buckets.add(cell, 1);
-    others.forEach((cells, at) => {
-      for (const cell of cells) buckets.add(cell, amounts[at] ?? 0);
-    });
-    for (const cell of latest) buckets.touchLatest(cell, time);
+  const addToCubes = ({ steps, latest }: Read, time: string): void => {
+    for (const { cells, by } of steps) for (const cell of cells) buckets.add(cell, by);
+    for (const cells of latest) for (const cell of cells) buckets.touchLatest(cell, time);
   };
 
   const makeDay = (day: string): Day => {
