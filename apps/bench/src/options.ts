@@ -1,0 +1,52 @@
+import { parseArgs } from 'node:util';
+
+/** What the command line asks for. */
+export interface Options {
+  /** Names of cases; empty for all. */
+  only: readonly string[];
+  rounds: number;
+  /** File for the rows as JSON. */
+  json: string | undefined;
+  list: boolean;
+  /** Installs what is missing without asking. */
+  yes: boolean;
+}
+
+export class OptionError extends Error {}
+
+export const usage = `Usage: npm run bench -- [options]
+
+  --only redis-worker,gateway   only these cases; --list names all
+  --rounds N                    how often each side is measured, 1 to 99; 3 unless told
+  --json FILE                   writes the rows there as JSON
+  --yes                         installs missing packages without asking
+  --list                        what there is to measure
+`;
+
+/** @throws OptionError that says what is wrong */
+export function readOptions(args: readonly string[], known: readonly string[]): Options {
+  const { only = '', rounds = '3', json, list = false, yes = false } = parsed(args);
+  const names = only.split(',').map((name) => name.trim()).filter((name) => name !== ''); // prettier-ignore
+  const strangers = names.filter((name) => !known.includes(name));
+  if (strangers.length > 0)
+    throw new OptionError(`--only knows no "${strangers.join('", "')}", only ${known.join(', ')}.\n\n${usage}`);
+  if (!/^[1-9]\d?$/.test(rounds)) throw new OptionError(`--rounds must be a whole number from 1 to 99.\n\n${usage}`);
+  return { only: names, rounds: Number(rounds), json, list, yes };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string' },
+        rounds: { type: 'string' },
+        json: { type: 'string' },
+        list: { type: 'boolean' },
+        yes: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new OptionError(`${(error as Error).message}\n\n${usage}`);
+  }
+}
