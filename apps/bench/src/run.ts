@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createApp, freePort, installPackages, type InstallOptions } from '@weir/testing';
 import type { Bench, Case, Servers } from './case';
 import { cases } from './cases';
+import { writeTable } from './docs';
 import { OptionError, readOptions, type Options } from './options';
 import type { Row } from './row';
 import { createServers } from './servers';
@@ -18,6 +19,7 @@ export interface Surroundings {
   stderr: { write(text: string): unknown };
 }
 
+const PAGE = join(__dirname, '../../../docs/performance.md');
 const PACKAGES = ['rabbitmq-server', 'redis-server', 'influxdb', 'wrk', 'nginx-light'] as const;
 
 /** The whole of `npm run bench`. Resolves with the exit code: 0, 1 for a target that was missed, 2 for wrong options. */
@@ -31,7 +33,8 @@ export async function run(surroundings: Surroundings): Promise<number> {
     }
     const rows = await measure(options, surroundings);
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-    stdout.write(stdout.isTTY ? tableOf(rows, true) : `${JSON.stringify(rows, null, 2)}\n`);
+    if (options.write) await writeTable(PAGE, rows);
+    stdout.write(stdout.isTTY ? tableOf(rows) : `${JSON.stringify(rows, null, 2)}\n`);
     const missed = rows.filter(({ ok }) => !ok);
     stderr.write(`${rows.length} figures, ${missed.length} of them missed their target\n`);
     return missed.length === 0 ? 0 : 1;

@@ -15,6 +15,8 @@ const POSTED_AT_ONCE = 1000;
 const CLIENTS = 4;
 const KEY = 'bench';
 const SAMPLE_MS = 500;
+/** For what a worker has in its hand when its queue is empty. */
+const LAST_BATCH_MS = 2_000;
 const LIMIT_MB = 150;
 /** What memory may grow by from the second quarter of the run to the last and still be called flat, percent. */
 const FLAT_PERCENT = 10;
@@ -27,6 +29,7 @@ export const memory: Case = {
     const watch = watchMemory(apps);
     await post(url, bench.progress);
     await untilEmpty(amqp, bench.progress);
+    await pause(LAST_BATCH_MS);
     const sizes = watch.end();
     const counted = (await redis.mget(PULL_DAYS)).reduce((sum, count) => sum + Number(count ?? 0), 0);
     return apps.flatMap((app) => rowsOf(app.name, sizes.get(app) ?? [], counted === EVENTS));
