@@ -1,4 +1,5 @@
-import { OptionError, readOptions } from './options';
+import { OptionError } from '@weir/testing';
+import { readOptions } from './options';
 
 const known = ['redis-worker', 'gateway'];
 

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { OptionError, parseOptions } from '@weir/testing';
 
 /** What the command line asks for. */
 export interface Options {
@@ -14,7 +14,14 @@ export interface Options {
   yes: boolean;
 }
 
-export class OptionError extends Error {}
+const OPTIONS = {
+  only: { type: 'string' },
+  rounds: { type: 'string' },
+  json: { type: 'string' },
+  write: { type: 'boolean' },
+  list: { type: 'boolean' },
+  yes: { type: 'boolean' },
+} as const;
 
 export const usage = `Usage: npm run bench -- [options]
 
@@ -28,7 +35,14 @@ export const usage = `Usage: npm run bench -- [options]
 
 /** @throws OptionError that says what is wrong */
 export function readOptions(args: readonly string[], known: readonly string[]): Options {
-  const { only = '', rounds = '3', json, write = false, list = false, yes = false } = parsed(args);
+  const {
+    only = '',
+    rounds = '3',
+    json,
+    write = false,
+    list = false,
+    yes = false,
+  } = parseOptions(args, OPTIONS, usage);
   const names = only.split(',').map((name) => name.trim()).filter((name) => name !== ''); // prettier-ignore
   const strangers = names.filter((name) => !known.includes(name));
   if (strangers.length > 0)
@@ -36,22 +50,4 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
   if (!/^[1-9]\d?$/.test(rounds)) throw new OptionError(`--rounds must be a whole number from 1 to 99.\n\n${usage}`);
   if (write && names.length > 0) throw new OptionError(`--write is for a whole run: leave out --only.\n\n${usage}`);
   return { only: names, rounds: Number(rounds), json, write, list, yes };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        rounds: { type: 'string' },
-        json: { type: 'string' },
-        write: { type: 'boolean' },
-        list: { type: 'boolean' },
-        yes: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new OptionError(`${(error as Error).message}\n\n${usage}`);
-  }
 }

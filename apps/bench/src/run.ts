@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createApp, freePort, installPackages, type InstallOptions } from '@weir/testing';
+import { OptionError, createApp, freePort, installPackages, type InstallOptions } from '@weir/testing';
 import type { Bench, Case, Servers } from './case';
 import { cases } from './cases';
 import { writeTable } from './docs';
-import { OptionError, readOptions, type Options } from './options';
+import { readOptions, type Options } from './options';
 import type { Row } from './row';
 import { createServers } from './servers';
 import { tableOf } from './table';

@@ -18,6 +18,7 @@ export { createTlsBench, runSource, TLS_COMPLAINTS, TLS_FAULTS } from './tls';
 export type { TlsBench, TlsFault } from './tls';
 export { createAuthority } from './certificates';
 export type { Authority, Certificate } from './certificates';
+export { ask, OptionError, parseOptions } from './command-line';
 export { between, markdownTable } from './markdown';
 export { temporaryDirectory } from './servers/temporary';
 export { describeWorker, samplePull } from './conformance';
