@@ -1,7 +1,7 @@
 import { entry } from '../entry';
 import { KEEP_DAYS, type Cube, type Increment } from '../statistic';
 import type { BucketPair, Buckets, Cell, LatestCell, LatestSet } from './cells';
-import { createNames, type Name } from './names';
+import { createNames, unknown, type Name } from './names';
 
 /** What an event does to a cube. */
 export interface Read {
@@ -70,7 +70,7 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
   };
 
   const valuesOf = (increment: Increment): Values => {
-    const values: Values = dimensions.map((_, at) => names.valueOf(at, undefined));
+    const values: Values = dimensions.map(() => unknown);
     for (const dimension in increment.dimensions) {
       const at = dimensionAt.get(dimension);
       if (at === undefined) throw new RangeError(`${statistic} has no dimension ${dimension}`);
@@ -84,7 +84,8 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
 
   const severalOf = (list: readonly unknown[], at: number, dimension: string): Name | readonly Name[] => {
     if (list.length > MAX.values) throw new RangeError(`${statistic} gives more than ${MAX.values} of ${dimension}`);
-    if (list.length === 0) return names.valueOf(at, undefined);
+    if (list.length === 0) return unknown;
+    if (list.length === 1 && typeof list[0] === 'string') return names.valueOf(at, list[0]);
     const different = new Set<Name>();
     for (const value of list) {
       if (typeof value !== 'string') throw new TypeError(`${statistic} gives no text for ${dimension}`);
