@@ -12,7 +12,7 @@ import { statisticMetrics, usageMetrics } from './metrics';
 const SECONDS_A_DAY = 86_400;
 const DESCRIBE_MS = 10_000;
 /** Of a long queue: what a batch costs beside its events is spread over as many, and its script still takes milliseconds. */
-const BATCH = { maxEvents: 2000, maxAgeMs: 10 };
+const BATCH = { maxEvents: 1500, maxAgeMs: 10 };
 
 const variables = {
   REDIS_URL: variable(redisUrl().default('redis://127.0.0.1:6379'), {

@@ -182,12 +182,23 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
   };
 }
 
-/** Different for different values: their ids, in the order of the dimensions. */
+/** Different for different values: their ids, in the order of the dimensions, each in two units of a text. */
 function spell(values: Values): string {
-  let spelled = '';
-  for (const value of values) spelled += isSeveral(value) ? `${value.map(({ id }) => id).join('+')},` : `${value.id},`;
-  return spelled;
+  const units: number[] = [];
+  for (const value of values) {
+    if (isSeveral(value)) {
+      units.push(SEVERAL, value.length);
+      for (const { id } of value) units.push(id >>> 16, id & 0xffff);
+    } else {
+      units.push(value.id >>> 16, value.id & 0xffff);
+    }
+  }
+  // In one go: put together piece by piece it is a fifth of all that the worker has to clear away.
+  return String.fromCharCode(...units);
 }
+
+/** No id begins with it. */
+const SEVERAL = 0xffff;
 
 const isSeveral = (value: Name | readonly Name[]): value is readonly Name[] => Array.isArray(value);
 
