@@ -11,6 +11,8 @@ import { statisticMetrics, usageMetrics } from './metrics';
 
 const SECONDS_A_DAY = 86_400;
 const DESCRIBE_MS = 10_000;
+/** Of a long queue: what a batch costs beside its events is spread over as many, and its script still takes milliseconds. */
+const BATCH = { maxEvents: 1500, maxAgeMs: 10 };
 
 const variables = {
   REDIS_URL: variable(redisUrl().default('redis://127.0.0.1:6379'), {
@@ -62,6 +64,7 @@ const variables = {
 export const redisWorker: WorkerDefinition<typeof variables> = {
   name: 'redis',
   variables,
+  batch: BATCH,
   create(config, { log, metrics }) {
     const { REDIS_URL, REDIS_PREFIX: prefix, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES } = config;
     const connection = openConnection({ url: REDIS_URL, log });
