@@ -1,5 +1,5 @@
 export { createPublisher } from './publisher';
-export type { Published, Publisher, PublisherOptions } from './publisher';
+export type { Encoded, Published, Publisher, PublisherOptions } from './publisher';
 export { SpoolError } from './spool-error';
 export { createConsumer } from './consumer';
 export type { Consumer, ConsumerOptions, Handle, Held } from './consumer';
