@@ -8,7 +8,7 @@ import { episodeFile } from './episode-file';
 import { keepConnected } from './link';
 import { messageOptions, messageOptionsOf } from './message';
 import { publisherMetrics, type PublisherDepth, type PublisherState } from './publisher-metrics';
-import { createWindow, type Window } from './publisher-window';
+import { createWindow, type Settled, type Window } from './publisher-window';
 import { openSpool, type Spool } from './spool';
 import { fileSystem } from './spool-disk';
 import { SpoolError, spoolErrorOf } from './spool-error';
@@ -99,8 +99,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const counted = publisherMetrics(metrics, spoolBytes, () => state());
   const drainEvents = Math.max(1, Math.floor(window * DRAIN_SHARE));
   const drainBytes = Math.min(DRAIN_BYTES, windowBytes * DRAIN_SHARE);
-  const live = createWindow({ events: Math.max(1, window - drainEvents), bytes: windowBytes - drainBytes });
-  const drained = createWindow({ events: drainEvents, bytes: drainBytes });
+  const settles = (confirmed: boolean): void => void (refusedAt = confirmed ? -Infinity : performance.now());
+  const live = createWindow({ events: Math.max(1, window - drainEvents), bytes: windowBytes - drainBytes, settles });
+  const drained = createWindow({ events: drainEvents, bytes: drainBytes, settles });
   let channel: ConfirmChannel | undefined;
   let blocked = false;
   let closing = false;
@@ -157,37 +158,30 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
   });
 
-  /** Resolves with the messages that the broker did not confirm, or that did not fit. Never rejects, always settles. */
-  const send = <M extends { body: Buffer }>(
-    messages: readonly M[],
-    properties: (message: M) => Options.Publish,
-    through: Window,
-  ): Promise<M[]> =>
+  /** Sends one; calls `settled` once with whether the broker confirmed it, at once when it does not fit. */
+  const send = (body: Buffer, properties: Options.Publish, through: Window, settled: Settled): void => {
+    if (!channel || !through.fits(body.length)) return settled(false);
+    const settle = through.enter(body.length, settled);
+    try {
+      channel.publish(EXCHANGE, '', body, properties, (error: unknown) => settle(!error));
+    } catch {
+      settle(false); // the channel closed under us
+    }
+  };
+
+  /** Resolves with the messages that the broker did not confirm, in the same order. */
+  const sendAll = <M>(messages: readonly M[], one: (message: M, settled: Settled) => void): Promise<M[]> =>
     new Promise((resolve) => {
-      const confirmed: boolean[] = [];
+      const refused: number[] = [];
       let left = messages.length;
       if (left === 0) resolve([]);
-      const settled = (place: number, how: boolean): void => {
-        confirmed[place] = how;
-        left -= 1;
-        if (left === 0) resolve(messages.filter((_, at) => !confirmed[at]));
-      };
-      for (const [place, message] of messages.entries()) {
-        const { body } = message;
-        if (!channel || !through.fits(body.length)) {
-          settled(place, false);
-          continue;
-        }
-        const settle = through.enter(body.length, (how) => {
-          refusedAt = how ? -Infinity : performance.now();
-          settled(place, how);
-        });
-        try {
-          channel.publish(EXCHANGE, '', body, properties(message), (error: unknown) => settle(!error));
-        } catch {
-          settle(false); // the channel closed under us
-        }
-      }
+      messages.forEach((message, place) =>
+        one(message, (confirmed) => {
+          if (!confirmed) refused.push(place);
+          left -= 1;
+          if (left === 0) resolve(refused.sort((a, b) => a - b).map((at) => messages[at] as M));
+        }),
+      );
     });
 
   /** What is in flight counts as not confirmed: it goes to the spool, and again with the same identity. */
@@ -224,9 +218,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
     waitingBytes -= bytes;
   };
 
+  const goesStraight = (): boolean => channel !== undefined && !blocked && !closing;
+  const sendLive = (message: Encoded, settled: Settled): void =>
+    send(message.body, messageOptions(message), live, settled);
+
   const publishEncoded = async (messages: readonly Encoded[]): Promise<PromiseSettledResult<Published>[]> => {
-    const straight = channel && !blocked && !closing;
-    const left = straight ? await send(messages, messageOptions, live) : messages;
+    const left = goesStraight() ? await sendAll(messages, sendLive) : messages;
     counted.confirmed.inc(messages.length - left.length);
     if (left.length === 0) return messages.map(() => CONFIRMED);
     const problems = await toSpool(left.map(({ body }) => body));
@@ -235,10 +232,24 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return messages.map((message) => outcomes.get(message) ?? CONFIRMED);
   };
 
-  const publish = async (event: WeirEvent): Promise<Published> => {
-    const [outcome = CONFIRMED] = await publishEncoded([encoded(event)]);
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
+  /** As {@link publishEncoded}, but with as little as can be held for each event that is in flight. */
+  const publish = (event: WeirEvent): Promise<Published> =>
+    new Promise((resolve, reject) => {
+      const body = encodeEvent(event);
+      const settled: Settled = (confirmed) => {
+        if (!confirmed) return void spoolOne(body).then(resolve, reject);
+        counted.confirmed.inc();
+        resolve('confirmed');
+      };
+      if (goesStraight()) send(body, messageOptions(event), live, settled);
+      else settled(false);
+    });
+
+  const spoolOne = async (body: Buffer): Promise<Published> => {
+    const [problem] = await toSpool([body]);
+    if (!problem) return 'spooled';
+    counted.refused.inc();
+    throw problem;
   };
 
   const emergency =
@@ -249,10 +260,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     log,
     spool: () => spool,
     canSend: () => channel !== undefined && !blocked,
-    send: async (bodies) => {
-      const left = await send(bodies.map((body) => ({ body })), ({ body }) => messageOptionsOf(body), drained); // prettier-ignore
-      return left.map(({ body }) => body);
-    },
+    send: (bodies) => sendAll(bodies, (body, settled) => send(body, messageOptionsOf(body), drained, settled)),
     part: { events: drainEvents, bytes: drainBytes },
     emptied() {
       if (spool?.depth().events === 0) emergency?.drained();
