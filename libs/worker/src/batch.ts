@@ -5,7 +5,7 @@ import type { WorkerMetrics } from './metrics';
 import type { Letter, Parking } from './parking';
 import { untilDone } from './retry';
 import type { StoreState } from './store-state';
-import type { Worker } from './worker';
+import type { Refused, Worker } from './worker';
 
 /** A batch, sorted into what each of its messages wants. */
 interface Sorted {
@@ -29,37 +29,60 @@ export function createHandle(options: {
 
   // The next batch is decoded while the store has this one; the store itself gets one batch at a time.
   let turn: Promise<unknown> = Promise.resolve();
-  const handle: Handle = (messages, lost) => {
-    const sorted = sort(messages, name);
-    const stopped = () => lost.aborted || signal.aborted;
-    const mine = turn.then(async () => {
-      // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
-      if (stopped()) throw new Error('stopped');
-      await settle(sorted, stopped);
-      return new Map(sorted.letters.map((letter) => [letter.message, parking.park(letter, lost)]));
-    });
-    turn = mine.catch(() => {}); // the consumer hears of it
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {}); // who waits for it hears of it
     return mine;
   };
 
-  const settle = async ({ events, letters, canaries }: Sorted, stopped: () => boolean): Promise<void> => {
+  const handle: Handle = async (messages, lost, written) => {
+    const sorted = sort(messages, name);
+    await settle(sorted, { stopped: () => lost.aborted || signal.aborted, written });
+    return new Map(sorted.letters.map((letter) => [letter.message, parking.park(letter, lost)]));
+  };
+
+  const settle = async (sorted: Sorted, { stopped, written }: { stopped: () => boolean; written: () => void }) => {
+    const { events, letters, canaries } = sorted;
+    const batch = [...events.keys()];
     const retry = { stopped, failed: store.failed('the store did not take a batch: trying again') };
-    if (events.size > 0) {
-      const timed = counted.writeSeconds.startTimer();
-      const refused = (await untilDone(() => worker.write([...events.keys()]), retry)) ?? [];
-      timed();
-      for (const { event, reason } of refused) {
-        const message = events.get(event);
-        if (message) letters.push({ message, reason: 'refused by the store', error: reason });
-      }
-      counted.written.inc(events.size - refused.length);
-      counted.batchEvents.observe(events.size);
-      counted.lastEvent.setToCurrentTime();
-      counted.lag.set(oldestAgeSeconds(events.keys()));
+    const refused = await untilDone(async () => {
+      const put = await inTurn(async () => {
+        // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
+        if (stopped()) throw new Error('stopped');
+        return write(batch, canaries.length > 0, retry);
+      });
+      written();
+      await put.durable;
+      return put.refused;
+    }, retry);
+    for (const { event, reason } of refused) {
+      const message = events.get(event);
+      if (message) letters.push({ message, reason: 'refused by the store', error: reason });
     }
-    if (canaries.length > 0) await untilDone(async () => worker.probe?.(), retry);
-    if (events.size + canaries.length > 0) store.works();
+    if (batch.length > 0) told(batch, refused.length);
+    if (batch.length + canaries.length > 0) store.works();
     for (const to of canaries) if (to) answer(to);
+  };
+
+  const write = async (batch: readonly WeirEvent[], probing: boolean, retry: Parameters<typeof untilDone>[1]) => {
+    let refused: readonly Refused[] = [];
+    let durable: Promise<void> | undefined;
+    if (batch.length > 0) {
+      const timed = counted.writeSeconds.startTimer();
+      refused = (await untilDone(() => worker.write(batch), retry)) ?? [];
+      timed();
+      durable = worker.durable?.();
+      durable?.catch(() => {}); // who waits for it hears of it, but not before a probe
+    }
+    if (probing) await untilDone(async () => worker.probe?.(), retry);
+    return { refused, durable };
+  };
+
+  const told = (batch: readonly WeirEvent[], refused: number): void => {
+    counted.written.inc(batch.length - refused);
+    counted.batchEvents.observe(batch.length);
+    counted.lastEvent.setToCurrentTime();
+    counted.lag.set(oldestAgeSeconds(batch));
   };
 
   return handle;

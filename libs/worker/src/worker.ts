@@ -21,11 +21,17 @@ export interface Worker {
   /** Reaches the store and prepares it. Must fail within bounded time, with a message without credentials. */
   connect(): Promise<void>;
   /**
-   * Resolves only when the store has the whole batch durably, except for the events that it returns as refused, which
+   * Resolves only when the store has the whole batch durably (or see `durable`), except for the events that it returns as refused, which
    * are parked. Rejecting is retriable: the same batch comes again after a while. Any event may come twice, in two
    * batches or in one, and must have its effect once.
    */
   write(batch: readonly WeirEvent[]): Promise<readonly Refused[] | void>;
+  /**
+   * Of a store that answers before it has something durably: resolves when it has what the last `write` gave it. Asked
+   * right behind each `write`; the batch is acknowledged only then, but the next ones are written meanwhile. Must reject
+   * where the store may have been lost since: the batch is then written once more.
+   */
+  durable?(): Promise<void>;
   /**
    * Resolves when the store has answered something that it answers only while `write` would work, and leaves nothing
    * in it: the last step of a canary, which no store ever sees. Rejecting is retriable, as it is of `write`. Without
