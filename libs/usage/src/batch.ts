@@ -9,7 +9,7 @@ import { isCube, isKeyed, type Cube, type Statistic, type Step } from './statist
 import { organizationsKey, seenKey } from './store';
 
 /** Remembered counters, and cells and names of cubes; when there are more of either, all are forgotten and made again. */
-const REMEMBERED = { counters: 20_000, cells: 300_000 };
+const REMEMBERED = { counters: 20_000, cells: 100_000 };
 
 /** How many names a bucket of a cube tells apart where nobody says. */
 export const DEFAULT_NAMES = 5000;
