@@ -1,3 +1,4 @@
+export { messageOptions } from './message';
 export { createPublisher } from './publisher';
 export type { Published, Publisher, PublisherOptions } from './publisher';
 export { SpoolError } from './spool-error';
