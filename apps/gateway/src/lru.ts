@@ -25,15 +25,14 @@ export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: V
 
   return {
     get(key) {
-      const entry = entries.get(key);
+      const entry = entries.renew(key);
       if (entry === undefined) return undefined;
-      if (entry.until <= performance.now()) return void remove(key);
-      entries.put(key, entry);
+      if (entry.until !== Infinity && entry.until <= performance.now()) return void remove(key);
       return entry.value;
     },
     set(key, value) {
       remove(key);
-      entries.put(key, { value, until: performance.now() + ttlMs });
+      entries.put(key, { value, until: ttlMs === Infinity ? Infinity : performance.now() + ttlMs });
       weight += weigh(value);
       for (let oldest = entries.oldest(); weight > max && oldest; oldest = entries.oldest()) remove(oldest.key);
     },

@@ -3,6 +3,7 @@ import type { Context } from '@weir/service';
 import type { Facts } from './knowledge';
 import type { Metrics } from '../metrics';
 import type { ManifestRequest } from './request';
+import { soon, type Soon } from '../soon';
 
 /** The one thing of a publisher that the gateway needs. */
 export interface Publishes {
@@ -17,10 +18,16 @@ export interface Said extends Facts {
 
 /** Makes events of requests and hands them to the publisher. */
 export interface Announcer {
-  eventOf(type: string, request: ManifestRequest, said: Said): Promise<WeirEvent>;
+  eventOf(type: string, request: ManifestRequest, said: Said): Soon<WeirEvent>;
   /** The event of the download that belongs to the event of a pull: of the same moment, so that both are of one day. */
   downloadOf(pull: WeirEvent, fetched: { bytes: number; layers: number }): WeirEvent;
   send(event: WeirEvent): void;
+}
+
+/** Who asked. */
+interface Who {
+  organization: string | undefined;
+  ofSource: Readonly<Record<string, unknown>>;
 }
 
 export function createAnnouncer(options: {
@@ -31,26 +38,35 @@ export function createAnnouncer(options: {
   source: string;
 }): Announcer {
   const { publisher, metrics, log, source } = options;
+
+  /** What is not known is undefined, and no field of the JSON. */
+  function eventOf(type: string, request: ManifestRequest, said: Said, { organization, ofSource }: Who): WeirEvent {
+    const { repository, client, rule, upstream } = request;
+    const { tag, digest, kind, artifactType, platform, bytes, labels = {} } = said;
+    const isFusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels });
+    const data = {
+      repository,
+      tag,
+      digest,
+      kind,
+      artifactType,
+      platform,
+      bytes,
+      client,
+      user: organization === undefined ? undefined : { organization },
+      fusion: isFusion || undefined,
+      ...ofSource,
+      registry: upstream.name,
+    };
+    return createEvent(type, data, { source, time: request.at, subject: repository });
+  }
+
   return {
-    async eventOf(type, request, { tag, digest, kind, artifactType, platform, bytes, labels = {} }) {
-      const { repository, client, rule } = request;
-      const [organization, ofSource] = await Promise.all([request.organization(), request.from.facts()]);
-      const fusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels });
-      const data = {
-        repository,
-        ...(tag === undefined ? {} : { tag }),
-        ...(digest === undefined ? {} : { digest }),
-        ...(kind === undefined ? {} : { kind }),
-        ...(artifactType === undefined ? {} : { artifactType }),
-        ...(platform === undefined ? {} : { platform }),
-        ...(bytes === undefined ? {} : { bytes }),
-        ...(client === undefined ? {} : { client }),
-        ...(organization === undefined ? {} : { user: { organization } }),
-        ...(fusion ? { fusion } : {}),
-        ...ofSource,
-        registry: request.upstream.name,
-      };
-      return createEvent(type, data, { source, time: request.at, subject: repository });
+    eventOf(type, request, said) {
+      const facts = request.from.facts();
+      return soon(request.organization(), (organization) =>
+        soon(facts, (ofSource) => eventOf(type, request, said, { organization, ofSource })),
+      );
     },
     downloadOf(pull, fetched) {
       const { subject } = pull;
