@@ -1,4 +1,4 @@
-import type { App } from './app-process';
+import type { App } from '@weir/testing';
 import type { SentEvent } from './events';
 import type { HttpPublisher } from './http-publisher';
 import type { AmqpPublisher } from './amqp-publisher';

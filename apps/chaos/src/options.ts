@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { OptionError, parseOptions } from '@weir/testing';
 
 /** What the command line asks for. */
 export interface Options {
@@ -17,7 +17,16 @@ export interface Options {
   keep: boolean;
 }
 
-export class OptionError extends Error {}
+const OPTIONS = {
+  all: { type: 'boolean' },
+  only: { type: 'string' },
+  seed: { type: 'string' },
+  json: { type: 'string' },
+  list: { type: 'boolean' },
+  soak: { type: 'string' },
+  mutation: { type: 'string' },
+  keep: { type: 'boolean' },
+} as const;
 
 export const usage = `Usage: npm run chaos -- [options]
 
@@ -33,7 +42,7 @@ export const usage = `Usage: npm run chaos -- [options]
 
 /** @throws OptionError that says what is wrong */
 export function readOptions(args: readonly string[], random: () => number = Math.random): Options {
-  const values = parsed(args);
+  const values = parseOptions(args, OPTIONS, usage);
   const number = (name: 'seed' | 'soak', highest: number): number | undefined => {
     const text = values[name];
     if (text === undefined) return undefined;
@@ -51,24 +60,4 @@ export function readOptions(args: readonly string[], random: () => number = Math
     mutation: values.mutation,
     keep: values.keep ?? false,
   };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        all: { type: 'boolean' },
-        only: { type: 'string' },
-        seed: { type: 'string' },
-        json: { type: 'string' },
-        list: { type: 'boolean' },
-        soak: { type: 'string' },
-        mutation: { type: 'string' },
-        keep: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new OptionError(`${(error as Error).message}\n\n${usage}`);
-  }
 }

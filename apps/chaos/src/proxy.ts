@@ -1,5 +1,5 @@
 import { createServer, Socket, type Server } from 'node:net';
-import { freePort } from './ports';
+import { freePort } from '@weir/testing';
 
 export type Direction = 'toServer' | 'toClient' | 'both';
 

@@ -1,4 +1,4 @@
-import type { App } from './app-process';
+import type { App } from '@weir/testing';
 
 /** Memory and descriptors of the apps while they are used hard (F62: slopes near zero). */
 export interface ResourceWatch {

@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OptionError } from '@weir/testing';
 import type { Case, Row } from './case';
 import { cases } from './cases';
 import { brokenBy, mutations, type Mutation } from './mutations';
-import { OptionError, readOptions, usage, type Options } from './options';
+import { readOptions, usage, type Options } from './options';
 import { createRunner } from './runner';
 import { soakOf } from './soak';
 import { tableOf } from './table';

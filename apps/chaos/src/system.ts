@@ -1,10 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startInfluxdb, startMongodb, startRabbitmq, startRabbitmqCluster, startRedis } from '@weir/testing';
-import type { PrivateRabbitmq, PrivateServer, RabbitmqCluster } from '@weir/testing';
-import { createApp, type App } from './app-process';
-import { freePort } from './ports';
+import {
+  createApp,
+  freePort,
+  startInfluxdb,
+  startMongodb,
+  startRabbitmq,
+  startRabbitmqCluster,
+  startRedis,
+} from '@weir/testing';
+import type { App, PrivateRabbitmq, PrivateServer, RabbitmqCluster } from '@weir/testing';
 import { createLink, together, type Faults, type Link } from './proxy';
 import { breakable, breakableCluster, foreign, type BreakableServer } from './server';
 import { readPoints } from './stores/influx';

@@ -1,19 +1,9 @@
-import { createInterface } from 'node:readline/promises';
+import { ask } from '@weir/testing';
 import { run } from './run';
 
 const ending = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => ending.abort(new Error(`ended by ${signal}`)));
-
-async function ask(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^(y|yes|)$/i.test((await prompt.question(`${question} [Y/n] `)).trim());
-  } finally {
-    prompt.close();
-  }
-}
 
 const { stdout, stderr } = process;
 run({ args: process.argv.slice(2), stdout, stderr, ask, signal: ending.signal }).then(

@@ -1,7 +1,8 @@
+import { OptionError } from '@weir/testing';
 import { cells } from './cells';
 import { CLIENTS } from './clients/client';
 import { MODES } from './gateway';
-import { OptionError, readOptions } from './options';
+import { readOptions } from './options';
 
 test('without options, everything is played', () => {
   expect(readOptions([])).toMatchObject({ clients: CLIENTS, modes: MODES, cells, write: false, json: undefined });

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { OptionError, parseOptions } from '@weir/testing';
 import { cells, type Cell } from './cells';
 import { CLIENTS, type ClientName } from './clients/client';
 import { MODES, type Mode } from './gateway';
@@ -17,7 +17,15 @@ export interface Options {
   yes: boolean;
 }
 
-export class OptionError extends Error {}
+const OPTIONS = {
+  only: { type: 'string' },
+  mode: { type: 'string' },
+  image: { type: 'string' },
+  json: { type: 'string' },
+  write: { type: 'boolean' },
+  list: { type: 'boolean' },
+  yes: { type: 'boolean' },
+} as const;
 
 export const usage = `Usage: npm run matrix -- [options]
 
@@ -32,7 +40,7 @@ export const usage = `Usage: npm run matrix -- [options]
 
 /** @throws OptionError that says what is wrong */
 export function readOptions(args: readonly string[]): Options {
-  const { only, mode, image, json, write = false, list = false, yes = false } = parsed(args);
+  const { only, mode, image, json, write = false, list = false, yes = false } = parseOptions(args, OPTIONS, usage);
   const chosen = chosenOf('image', image, cells.map((cell) => cell.image)); // prettier-ignore
   if (write && (only ?? mode ?? image) !== undefined)
     throw new OptionError(`--write is for a whole run: leave out --only, --mode and --image.\n\n${usage}`);
@@ -53,23 +61,4 @@ function chosenOf<T extends string>(option: string, text: string | undefined, al
   const strangers = wanted.filter((name) => !all.some((known) => known === name));
   if (strangers.length === 0) return all.filter((known) => wanted.includes(known));
   throw new OptionError(`--${option} knows no "${strangers.join('", "')}", only ${all.join(', ')}.\n\n${usage}`);
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        mode: { type: 'string' },
-        image: { type: 'string' },
-        json: { type: 'string' },
-        write: { type: 'boolean' },
-        list: { type: 'boolean' },
-        yes: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new OptionError(`${(error as Error).message}\n\n${usage}`);
-  }
 }

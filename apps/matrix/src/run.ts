@@ -1,14 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installPackages, missingPackages } from '@weir/testing';
+import { OptionError, installPackages, missingPackages } from '@weir/testing';
 import { cells } from './cells';
 import { kinds } from './clients';
 import { command } from './command';
 import { writeTables } from './docs';
 import type { Row } from './judge';
 import { playMatrix } from './matrix';
-import { OptionError, readOptions, type Options } from './options';
+import { readOptions, type Options } from './options';
 import { countsOf, summaryOf, terminalTable } from './table';
 
 /** Of the surroundings, only what is needed. */

@@ -1,6 +1,5 @@
-import { between } from './docs';
 import type { Row } from './judge';
-import { countsOf, markdownTable, sequencesOf, summaryOf } from './table';
+import { countsOf, sequencesOf, summaryOf } from './table';
 
 const row: Row = {
   client: 'docker',
@@ -37,11 +36,4 @@ test('the summary counts all three outcomes', () => {
   expect(summaryOf([row, wrong, { ...row, ok: null }])).toBe(
     '3 cells: 1 as expected, 1 wrong, 1 that the client cannot play',
   );
-});
-
-test('a page takes a table between its marks, again and again', () => {
-  const once = between('a\n<!-- x -->\n<!-- /x -->\nb\n', 'x', markdownTable([['head'], ['1']]));
-  expect(once).toBe('a\n<!-- x -->\n\n| head |\n| ---- |\n| 1    |\n\n<!-- /x -->\nb\n');
-  expect(between(once, 'x', '2')).toBe('a\n<!-- x -->\n\n2\n\n<!-- /x -->\nb\n');
-  expect(() => between('a', 'x', '')).toThrow(/lacks the marks/);
 });

@@ -31,15 +31,6 @@ export function terminalTable([head = [], ...lines]: Grid): string {
   return `${table.toString()}\n`;
 }
 
-/** With columns of one width, as prettier has them. */
-export function markdownTable(grid: Grid): string {
-  const widths = (grid[0] ?? []).map((_, column) => Math.max(3, ...grid.map((line) => line[column]?.length ?? 0)));
-  const line = (texts: readonly string[]): string =>
-    `| ${widths.map((width, column) => (texts[column] ?? '').padEnd(width)).join(' | ')} |`;
-  const [head = [], ...lines] = grid;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...lines.map(line)].join('\n');
-}
-
 export function summaryOf(rows: readonly Row[]): string {
   const count = (ok: Row['ok']): number => rows.filter((row) => row.ok === ok).length;
   return `${rows.length} cells: ${count(true)} as expected, ${count(false)} wrong, ${count(null)} that the client cannot play`;

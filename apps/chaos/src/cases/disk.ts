@@ -10,9 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { createApp } from '../app-process';
+import { createApp, freePort } from '@weir/testing';
 import type { Case, World } from '../case';
-import { freePort } from '../ports';
 
 /** The disk of the spool is full, its files are damaged, it is long, or somebody else wants it: F50 to F53. */
 

@@ -21,6 +21,9 @@ const programOf = {
   prometheus: 'promtool',
   // Looks at the page of stats.
   chromium: 'chromium',
+  // Load and a peer of the benchmark.
+  wrk: 'wrk',
+  'nginx-light': 'nginx',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { eventually } from './wait';
+import { until } from './servers/wait';
 
-/** One compiled app of Weir as a process of its own: everything that can befall it from outside. */
+/** One compiled app of Weir as a process of its own: what can befall it from outside, and what it takes. */
 export interface App {
   readonly name: string;
   /** Undefined while it does not run. */
@@ -23,8 +23,8 @@ export interface App {
   ready(timeoutMs?: number): Promise<void>;
   /** The sum of a metric over all its labels; undefined when there is none or nothing answers. */
   metric(name: string): Promise<number | undefined>;
-  /** Resident memory, bytes, and open descriptors; undefined while it does not run. */
-  resources(): { rssBytes: number; descriptors: number } | undefined;
+  /** Resident memory, bytes, open descriptors, and processor time since its start; undefined while it does not run. */
+  resources(): { rssBytes: number; descriptors: number; cpuSeconds: number } | undefined;
   /** How it has ended without having been told to, since the last call. */
   takeCrashes(): string[];
 }
@@ -121,12 +121,11 @@ export function createApp(spec: AppSpec): App {
     },
     readiness,
     async ready(timeoutMs = 60_000) {
-      let last: Awaited<ReturnType<typeof readiness>>;
-      const isReady = async () => (last = await readiness())?.ready === true;
-      if (await eventually(isReady, { timeoutMs, everyMs: 100 })) return;
-      throw new Error(
-        `${name} is not ready after ${timeoutMs / 1000} s: ${JSON.stringify(last?.checks ?? 'no answer')}`,
-      );
+      const ask = async () => {
+        const said = await readiness();
+        if (said?.ready !== true) throw new Error(JSON.stringify(said?.checks ?? 'no answer'));
+      };
+      await until(`${name} is to be ready`, ask, { timeoutMs, everyMs: 100 });
     },
     async metric(metric) {
       const lines = (await ask('/metrics'))?.body.split('\n') ?? [];
@@ -140,7 +139,8 @@ export function createApp(spec: AppSpec): App {
       try {
         const status = readFileSync(`/proc/${child?.pid}/status`, 'utf8');
         const rssBytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-        return { rssBytes, descriptors: readdirSync(`/proc/${child?.pid}/fd`).length };
+        const descriptors = readdirSync(`/proc/${child?.pid}/fd`).length;
+        return { rssBytes, descriptors, cpuSeconds: cpuSecondsOf(child?.pid ?? 0) };
       } catch {
         return undefined;
       }
@@ -153,7 +153,17 @@ export function createApp(spec: AppSpec): App {
   };
 }
 
-/** When the suite dies without having cleaned up, the kernel ends what it has started (Linux). */
+/** `/proc` counts in hundredths of a second on every Linux (proc(5), `_SC_CLK_TCK`). */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process has had since its start, its own and the kernel's for it. @throws when there is none */
+export function cpuSecondsOf(pid: number): number {
+  // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th field.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** When who started it dies without having cleaned up, the kernel ends what it has started (Linux). */
 function tethered(program: string, args: readonly string[]): [string, readonly string[]] {
   const setpriv = '/usr/bin/setpriv';
   return existsSync(setpriv) ? [setpriv, ['--pdeathsig', 'KILL', '--', program, ...args]] : [program, args];

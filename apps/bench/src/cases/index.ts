@@ -1,0 +1,6 @@
+import type { Case } from '../case';
+import { memory } from './memory';
+import { start } from './start';
+
+/** Every case, in the order in which they are measured. */
+export const cases: readonly Case[] = [memory, start];
