@@ -20,10 +20,9 @@ export function createHandler(current: () => Gateway): RequestListener {
     const [path, query] = split(request.url ?? '');
     const asked = parseRegistryPath(path);
     const answered = (answer: How): void => {
-      const { requests, answerSeconds } = gateway.metrics;
-      const route = asked.kind; // a few words: whatever a client sends, there are no more of them
-      requests.inc({ route, answer, status: `${Math.floor(response.statusCode / 100)}xx` });
-      answerSeconds.observe({ route }, (performance.now() - started) / 1000);
+      // The kinds are a few words: whatever a client sends, there are no more of them.
+      const { kind } = asked;
+      gateway.metrics.answered(kind, answer, response.statusCode, (performance.now() - started) / 1000);
     };
     const failed = (error: unknown): void => {
       gateway.log.error({ err: error }, 'a request could not be answered');

@@ -9,6 +9,8 @@ export interface Ordered<Key, Value> {
   /** What there is, the newest entry from now on. */
   renew(key: Key): Value | undefined;
   oldest(): { key: Key; value: Value } | undefined;
+  /** Takes the oldest out. */
+  shift(): { key: Key; value: Value } | undefined;
   readonly size: number;
 }
 
@@ -74,6 +76,13 @@ export function createOrdered<Key, Value>(): Ordered<Key, Value> {
       return nodes.delete(key);
     },
     oldest: () => oldest,
+    shift() {
+      const node = oldest;
+      if (node === undefined) return undefined;
+      unlink(node);
+      nodes.delete(node.key);
+      return node;
+    },
     get size() {
       return nodes.size;
     },

@@ -10,8 +10,7 @@ export interface RateLimit {
 const MAX_SOURCES = 50_000;
 
 /**
- * A token bucket for each source: `perSecond` requests on average, `burst` of them at once. 0 a second sets no limit:
- * undefined.
+ * A token bucket for each source: `perSecond` requests on average, `burst` of them at once. 0 a second sets no limit.
  */
 export function createRateLimit({
   perSecond,
@@ -21,12 +20,12 @@ export function createRateLimit({
   perSecond: number;
   burst: number;
   now?: () => number;
-}): RateLimit | undefined {
-  if (perSecond === 0) return undefined;
+}): RateLimit {
   const buckets = createLru<{ tokens: number; at: number }>(MAX_SOURCES);
 
   return {
     wait(source) {
+      if (perSecond === 0) return undefined;
       const at = now();
       const bucket = buckets.get(source) ?? { tokens: burst, at };
       const tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1000) * perSecond);

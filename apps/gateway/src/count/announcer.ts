@@ -1,6 +1,7 @@
 import { createEvent, type WeirEvent } from '@weir/events';
 import type { Context } from '@weir/service';
 import type { Facts } from './knowledge';
+import type { SourceFacts } from '../source/sources';
 import type { Metrics } from '../metrics';
 import type { ManifestRequest } from './request';
 import { soon, type Soon } from '../soon';
@@ -10,15 +11,15 @@ export interface Publishes {
   publish(event: WeirEvent): Promise<'confirmed' | 'spooled'>;
 }
 
-/** What an event says beside what its request does. */
-export interface Said extends Facts {
+/** What an event says beside what its request and its image do. */
+export interface Said {
   tag: string | undefined;
   digest: string | undefined;
 }
 
 /** Makes events of requests and hands them to the publisher. */
 export interface Announcer {
-  eventOf(type: string, request: ManifestRequest, said: Said): Soon<WeirEvent>;
+  eventOf(type: string, request: ManifestRequest, said: Said, known: Facts): Soon<WeirEvent>;
   /** The event of the download that belongs to the event of a pull: of the same moment, so that both are of one day. */
   downloadOf(pull: WeirEvent, fetched: { bytes: number; layers: number }): WeirEvent;
   send(event: WeirEvent): void;
@@ -27,7 +28,7 @@ export interface Announcer {
 /** Who asked. */
 interface Who {
   organization: string | undefined;
-  ofSource: Readonly<Record<string, unknown>>;
+  ofSource: SourceFacts;
 }
 
 export function createAnnouncer(options: {
@@ -40,9 +41,11 @@ export function createAnnouncer(options: {
   const { publisher, metrics, log, source } = options;
 
   /** What is not known is undefined, and no field of the JSON. */
-  function eventOf(type: string, request: ManifestRequest, said: Said, { organization, ofSource }: Who): WeirEvent {
+  function eventOf(type: string, request: ManifestRequest, said: Said, known: Facts, who: Who): WeirEvent {
     const { repository, client, rule, upstream } = request;
-    const { tag, digest, kind, artifactType, platform, bytes, labels = {} } = said;
+    const { tag, digest } = said;
+    const { kind, artifactType, platform, bytes, labels = {} } = known;
+    const { organization, ofSource } = who;
     const isFusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels });
     const data = {
       repository,
@@ -55,17 +58,20 @@ export function createAnnouncer(options: {
       client,
       user: organization === undefined ? undefined : { organization },
       fusion: isFusion || undefined,
-      ...ofSource,
+      source: ofSource.source,
+      country: ofSource.country,
+      network: ofSource.network,
+      pattern: ofSource.pattern,
       registry: upstream.name,
     };
     return createEvent(type, data, { source, time: request.at, subject: repository });
   }
 
   return {
-    eventOf(type, request, said) {
+    eventOf(type, request, said, known) {
       const facts = request.from.facts();
       return soon(request.organization(), (organization) =>
-        soon(facts, (ofSource) => eventOf(type, request, said, { organization, ofSource })),
+        soon(facts, (ofSource) => eventOf(type, request, said, known, { organization, ofSource })),
       );
     },
     downloadOf(pull, fetched) {
@@ -76,9 +82,9 @@ export function createAnnouncer(options: {
     send(event) {
       const { id, type } = event;
       publisher.publish(event).then(
-        (outcome) => metrics.events.inc({ type, outcome }),
+        (outcome) => metrics.announced(type, outcome),
         (error: unknown) => {
-          metrics.events.inc({ type, outcome: 'failed' });
+          metrics.announced(type, 'failed');
           log.error({ event: id, reason: (error as Error).message }, 'an event could not be published');
         },
       );

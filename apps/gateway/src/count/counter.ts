@@ -1,5 +1,5 @@
 import type { WeirEvent } from '@weir/events';
-import { isImageManifest, isIndex, isPulled, kindOfTag, type ManifestKind } from '@weir/registry';
+import { isImageManifest, isIndex, isPulled, kindOfTag } from '@weir/registry';
 import type { Announcer } from './announcer';
 import type { Clock } from './clock';
 import type { Downloads } from './downloads';
@@ -64,7 +64,7 @@ export function createCounter(options: {
   }
 
   function publish(type: string, request: ManifestRequest, step: Step, known: Facts): Soon<WeirEvent> {
-    const event = eventOf(type, request, { ...known, tag: tagOf(step), digest: step.digest });
+    const event = eventOf(type, request, { tag: tagOf(step), digest: step.digest }, known);
     return soon(event, (made) => {
       send(made);
       return made;
@@ -76,8 +76,8 @@ export function createCounter(options: {
   }
 
   function head(request: ManifestRequest, step: Step, found: Found): Soon<void> {
-    const said = { ...knowledge.recall(found), tag: tagOf(step), digest: step.digest };
-    return soon(eventOf('io.weir.check', request, said), (check) => {
+    const said = { tag: tagOf(step), digest: step.digest };
+    return soon(eventOf('io.weir.check', request, said, knowledge.recall(found)), (check) => {
       const visit = visits.head(step);
       checkOf.set(visit, check);
       checks.hold(visit);
@@ -92,13 +92,26 @@ export function createCounter(options: {
     await publish('io.weir.referrer', request, step, { kind: 'list' });
   }
 
-  function image(request: ManifestRequest, step: Step, found: Found, learn: Learn): Soon<void> {
+  /** What is known of an image without asking anybody, if it is all. */
+  function known(request: ManifestRequest, answer: Answered, found: Found): Facts | undefined {
     const labels = request.rule.fusion?.label !== undefined;
-    const known = knowledge.all(found, labels) ?? learn((from) => knowledge.learnImage(found, from));
-    return soon(known, (facts) => got(request, step, withKind(facts, tagOf(step))));
+    const facts = knowledge.all(found, labels);
+    if (facts !== undefined && !labels) answer.facts = facts;
+    return facts;
   }
 
-  function got(request: ManifestRequest, step: Step, known: Facts & { kind: ManifestKind | 'list' }): Soon<void> {
+  function image(
+    request: ManifestRequest,
+    step: Step,
+    { answer, found, learn }: { answer: Answered; found: Found; learn: Learn },
+  ): Soon<void> {
+    return soon(known(request, answer, found) ?? learn((from) => knowledge.learnImage(found, from)), (facts) =>
+      got(request, step, facts),
+    );
+  }
+
+  function got(request: ManifestRequest, step: Step, facts: Facts): Soon<void> {
+    const known = withKind(facts, tagOf(step));
     if (!isPulled(known.kind)) {
       goesOn(visits.end(step));
       return soon(publish('io.weir.referrer', request, step, known), () => {});
@@ -106,7 +119,7 @@ export function createCounter(options: {
     const { visit, isPull } = visits.image(step);
     goesOn(visit);
     if (!isPull) return metrics.repeated.inc();
-    const named = { ...step, tag: step.tag ?? visit.tag };
+    const named = step.tag === undefined && visit.tag !== undefined ? { ...step, tag: visit.tag } : step;
     return soon(publish('io.weir.pull', request, named, known), (pull) =>
       downloads.expect(step.from, pull, known.layers ?? []),
     );
@@ -115,9 +128,14 @@ export function createCounter(options: {
   return {
     manifest(request, answer, at, learn) {
       const digest = answer.digest ?? request.reference.digest ?? digestOf(answer);
-      const found = { ...answer, digest, place: placeOf(request) };
       const { tag } = request.reference;
       const step = { from: keyOf(request), source: request.from.key, tag, digest, at };
+      if (answer.facts !== undefined && request.method === 'GET') {
+        if (tag !== undefined && digest !== undefined) tags.note(step.from, digest, tag);
+        return got(request, step, answer.facts);
+      }
+      const { contentType, body } = answer;
+      const found = { contentType, body, digest, place: placeOf(request) };
       if (answer.status === 304) {
         if (request.method === 'GET') goesOn(visits.end(step));
         return soon(publish('io.weir.check', request, step, knowledge.recall(found)), () => {});
@@ -126,11 +144,11 @@ export function createCounter(options: {
       if (tag !== undefined && digest !== undefined) tags.note(step.from, digest, tag);
       if (request.method === 'HEAD') return head(request, step, found);
       if (isIndex(found.contentType)) return index(request, step, found, learn);
-      return isImageManifest(found.contentType) ? image(request, step, found, learn) : undefined;
+      return isImageManifest(found.contentType) ? image(request, step, { answer, found, learn }) : undefined;
     },
     list(request) {
-      const said = { kind: 'list' as const, tag: undefined, digest: request.reference.digest };
-      return soon(eventOf('io.weir.referrer', request, said), send);
+      const said = { tag: undefined, digest: request.reference.digest };
+      return soon(eventOf('io.weir.referrer', request, said, { kind: 'list' }), send);
     },
     ping: visits.ping,
     flush: checks.flush,
@@ -140,7 +158,8 @@ export function createCounter(options: {
 
 /** What the manifest itself does not tell, the tag may; whoever cannot be asked is taken for an image. */
 function withKind(known: Facts, tag: string | undefined): Facts & { kind: NonNullable<Facts['kind']> } {
-  const { kind = 'image' } = known;
   const byTag = kindOfTag(tag);
-  return { ...known, kind: isPulled(kind) && byTag !== undefined && byTag !== 'list' ? byTag : kind };
+  const read = known.kind ?? 'image';
+  const kind = isPulled(read) && byTag !== undefined && byTag !== 'list' ? byTag : read;
+  return kind === known.kind ? (known as Facts & { kind: typeof kind }) : { ...known, kind };
 }

@@ -50,18 +50,18 @@ export interface Found extends Seen {
   place: string;
 }
 
-/** What is known of a pulled image; every field is absent where it could not be learned. */
+/** What is known of a pulled image; every field is absent or undefined where it could not be learned. */
 export interface Facts {
   /** `list` is one of referrers. */
-  kind?: ManifestKind | 'list';
+  kind?: ManifestKind | 'list' | undefined;
   /** For all kinds but images: the media type that says what it is. */
-  artifactType?: string;
-  layers?: readonly Layer[];
+  artifactType?: string | undefined;
+  layers?: readonly Layer[] | undefined;
   /** Bytes of configuration and layers. */
-  bytes?: number;
+  bytes?: number | undefined;
   /** `linux/arm64/v8`. */
-  platform?: string;
-  labels?: Readonly<Record<string, string>>;
+  platform?: string | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -231,14 +231,8 @@ function facts(image: Image | undefined, child: Child | undefined, config: Image
   const own = config?.platform ?? image?.platform;
   const platform = child?.platform ?? (own && formatPlatform(own));
   const kind = child?.attests ? 'attestation' : image?.kind;
-  return {
-    ...(kind === undefined ? {} : { kind }),
-    ...(image?.artifactType === undefined ? {} : { artifactType: image.artifactType }),
-    ...(image === undefined ? {} : { layers: image.layers }),
-    ...(image?.bytes === undefined ? {} : { bytes: image.bytes }),
-    ...(platform === undefined ? {} : { platform }),
-    ...(config === undefined ? {} : { labels: config.labels }),
-  };
+  const { artifactType, layers, bytes } = image ?? {};
+  return { kind, artifactType, layers, bytes, platform, labels: config?.labels };
 }
 
 /** The body of a manifest or blob, or undefined when there is none, it is too long, or it cannot be had. */

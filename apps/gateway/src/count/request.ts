@@ -1,5 +1,5 @@
 import type { Client, Reference } from '@weir/registry';
-import type { Seen } from './knowledge';
+import type { Facts, Seen } from './knowledge';
 import type { Rule } from '../rules/rules';
 import type { Soon } from '../soon';
 import type { ClientSource } from '../source/sources';
@@ -40,6 +40,8 @@ export interface BlobRequest {
 /** What the upstream said to the request, as far as counting goes. */
 export interface Answered extends Seen {
   status: number;
+  /** What is known of the image, where that needs no more asking: for those who get the same answer. */
+  facts?: Facts;
 }
 
 /** Whose requests for which image are counted in their order, as steps of the same visits. */

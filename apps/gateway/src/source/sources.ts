@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { createLru } from '../lru';
 import { soon, type Soon } from '../soon';
 import type { AddressOf } from './client-address';
-import type { Location } from './location';
-import type { Pseudonyms } from './pseudonyms';
+import type { Location, Network } from './location';
+import type { Pseudonym, Pseudonyms } from './pseudonyms';
 import type { Asked, Pattern, Rhythm } from './rhythm';
 import { recordedOf, type DoNotTrack } from './tracking';
 
@@ -18,7 +18,15 @@ export interface ClientSource {
    * What an event of this request may say of its source: `source`, `country`, `network`, `pattern` of the event's
    * `data`. Takes a second at most and never rejects.
    */
-  facts(): Soon<Readonly<Record<string, unknown>>>;
+  facts(): Soon<SourceFacts>;
+}
+
+/** Of the event's `data`; what is not known, or not told, is undefined. */
+export interface SourceFacts {
+  source?: Pseudonym | undefined;
+  country?: string | undefined;
+  network?: Network | undefined;
+  pattern?: Pattern | undefined;
 }
 
 /** Tells who sends requests. */
@@ -75,11 +83,8 @@ export function createSources({ addressOf, doNotTrack, told }: SourcesOptions): 
         counted: true,
         facts() {
           const source = address === 'unknown' ? undefined : pseudonyms.of(address, asked?.at ?? new Date());
-          return soon(source, (known) => ({
-            ...(known === undefined ? {} : { source: known }),
-            ...location.of(address),
-            ...(pattern === undefined ? {} : { pattern }),
-          }));
+          const { country, network } = location.of(address);
+          return soon(source, (known) => ({ source: known, country, network, pattern }));
         },
       };
     },
