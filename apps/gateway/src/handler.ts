@@ -102,7 +102,6 @@ function climb(gateway: Gateway, { request, response, query, asked }: Arrived): 
     signal: whileOpen(response),
   };
   const answer = answerBy(gateway, exchange, asked);
-  // 14. An upstream without an answer.
   return answer instanceof Promise ? answer.catch((error: unknown) => noAnswer(gateway, exchange, error)) : answer;
 }
 
@@ -145,6 +144,7 @@ async function answerReferrers(gateway: Gateway, exchange: Exchange, asked: Aske
   return 'proxy';
 }
 
+// 14. An upstream without an answer.
 /** @throws what is no {@link UpstreamError}. */
 function noAnswer({ metrics, log }: Gateway, { upstream: { name }, response }: Exchange, error: unknown): How {
   if (!(error instanceof UpstreamError)) throw error;

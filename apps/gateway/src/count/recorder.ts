@@ -158,13 +158,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     ask,
     hasRoom: () => turns.waiting() < MAX_ANSWERS / 2,
-    state: () => ({ answers: turns.waiting(), downloads: downloads.size, ...counter.state() }),
+    state: () => ({ answers: turns.waiting() + announcer.waiting(), downloads: downloads.size, ...counter.state() }),
     async drain(timeoutMs) {
       const timer = setTimeout(() => deadlines.stop(), timeoutMs);
       await turns.idle();
       counter.flush();
       await turns.idle();
       downloads.flush();
+      announcer.flush();
       clearTimeout(timer);
     },
   };
