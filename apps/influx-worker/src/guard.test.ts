@@ -1,14 +1,7 @@
 import { createGuard } from './guard';
-import type { Point, TagName } from './point';
+import type { Series, TagName } from './point';
 
-const point = (tags: [TagName, string][]): Point => ({
-  measurement: 'pull',
-  tags,
-  fields: [],
-  timeMs: 0,
-  identity: '',
-  preferredSlot: 0,
-});
+const point = (tags: [TagName, string][]): Series => ({ measurement: 'pull', tags });
 
 test('the first values of a tag are kept, one too many is `other`', () => {
   const guard = createGuard({ valuesPerTag: 2, series: 100 });

@@ -1,5 +1,5 @@
 import { seriesOf } from './point';
-import type { Point, TagName } from './point';
+import type { Series, TagName } from './point';
 
 /** What takes the place of a value that would be one too many. */
 export const OVERFLOW = 'other';
@@ -16,8 +16,8 @@ export interface GuardOptions {
 
 /** Decides which values of tags, and which combinations of them, InfluxDB gets to see. */
 export interface Guard {
-  /** The point's series in line protocol, with every value that is one too many replaced by {@link OVERFLOW}. */
-  series(point: Point): string;
+  /** The series in line protocol, with every value that is one too many replaced by {@link OVERFLOW}. */
+  series(series: Series): string;
   /** Takes over values that the store already holds, so that a restarted worker decides as it did before. */
   remember(tag: string, values: Iterable<string>): void;
   /** The same for series, as `SHOW SERIES` and line protocol spell them. */
@@ -35,6 +35,8 @@ export interface Guard {
 export function createGuard({ valuesPerTag, series: seriesLimit }: GuardOptions): Guard {
   const known = new Map<string, Set<string>>();
   const series = new Set<string>();
+  /** What is decided stays so, for what is admitted stays, and what was one too many is so for ever. */
+  const decided = new WeakMap<Series, string>();
 
   const valuesOf = (tag: string): Set<string> => {
     let values = known.get(tag);
@@ -57,16 +59,22 @@ export function createGuard({ valuesPerTag, series: seriesLimit }: GuardOptions)
     return true;
   };
 
+  const decide = ({ measurement, tags }: Series): string => {
+    const admitted = tags.map(([tag, value]) => [tag, admit(tag, value)] as const);
+    const text = seriesOf(measurement, admitted);
+    if (admitSeries(text, admitted.some(([tag]) => PLACE.has(tag)) ? seriesLimit * PLACE_SHARE : seriesLimit)) {
+      return text;
+    }
+    const placeless = seriesWithout((tag) => PLACE.has(tag), measurement, admitted);
+    if (admitSeries(placeless, seriesLimit)) return placeless;
+    return seriesWithout((tag) => !CLOSED.has(tag), measurement, admitted);
+  };
+
   return {
-    series(point) {
-      const admitted = point.tags.map(([tag, value]) => [tag, admit(tag, value)] as const);
-      const text = seriesOf(point.measurement, admitted);
-      if (admitSeries(text, admitted.some(([tag]) => PLACE.has(tag)) ? seriesLimit * PLACE_SHARE : seriesLimit)) {
-        return text;
-      }
-      const placeless = seriesWithout((tag) => PLACE.has(tag), point.measurement, admitted);
-      if (admitSeries(placeless, seriesLimit)) return placeless;
-      return seriesWithout((tag) => !CLOSED.has(tag), point.measurement, admitted);
+    series(asked) {
+      const text = decided.get(asked) ?? decide(asked);
+      decided.set(asked, text);
+      return text;
     },
     remember(tag, values) {
       const set = valuesOf(tag);
@@ -91,7 +99,7 @@ const PLACE: ReadonlySet<TagName> = new Set<TagName>(['country', 'cloud']);
 const PLACE_SHARE = 0.8;
 
 /** The series with these tags in one heap. */
-function seriesWithout(isOut: (tag: TagName) => boolean, measurement: string, tags: Point['tags']): string {
+function seriesWithout(isOut: (tag: TagName) => boolean, measurement: string, tags: Series['tags']): string {
   return seriesOf(
     measurement,
     tags.map(([tag, value]) => [tag, isOut(tag) ? OVERFLOW : value] as const),

@@ -8,7 +8,6 @@
  * different events of one series replace each other with a chance of one in a million for each such pair. And an event
  * is looked for at its own time: the same (source, id) with another time is another point.
  */
-import type { WeirEvent } from '@weir/events';
 import { httpUrl, integer, milliseconds, text, variable } from '@weir/service';
 import type { Config, Variables } from '@weir/service';
 import { workerVariables } from '@weir/worker';
@@ -17,11 +16,13 @@ import { createFlow } from './flow';
 import { createGuard } from './guard';
 import type { Guard } from './guard';
 import { storedIn } from './lookup';
-import { lineOf, pointOf, TAGS } from './point';
+import { pointOf, TAGS } from './point';
+import type { Point } from './point';
 import { otherRetention } from './retention';
 import { connectServer, identifier, ServerError } from './server';
 import type { Server } from './server';
-import { place } from './slots';
+import { millisecondsOf, place, remember } from './slots';
+import type { Placement, Stored } from './slots';
 
 const databaseName = () =>
   text(64).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'must be a name of letters, digits, _, - and .');
@@ -64,7 +65,7 @@ const variables = {
   }),
 } satisfies Variables;
 
-export const influxWorker: WorkerDefinition<typeof variables> = {
+export const influxWorker: WorkerDefinition<typeof variables, Point> = {
   name: 'influx',
   variables,
   create,
@@ -75,13 +76,24 @@ const LINES = 5000;
 /** InfluxDB 1.x takes bodies of 25 MB at most. */
 const CHUNK_CHARACTERS = 4 * 1024 ** 2;
 
-/** An event with its line, on the way to the store. */
+/** A point with its line, on the way to the store. */
 interface Entry {
-  event: WeirEvent;
+  point: Point;
   line: string;
 }
 
-function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefinition['create']>[1]): Worker {
+interface Connected {
+  server: Server;
+  guard: Guard;
+}
+
+/** What was given out for a batch. */
+interface Placed {
+  batch: readonly Point[];
+  placements: readonly Placement[];
+}
+
+function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefinition['create']>[1]): Worker<Point> {
   const { INFLUX_DATABASE: database, INFLUX_RETENTION_DAYS: retentionDays } = config;
   const options = { url: config.INFLUX_URL, token: config.INFLUX_TOKEN, org: config.INFLUX_ORG };
   let newestMs: number | undefined;
@@ -94,7 +106,11 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     lagMs: () => newestMs && Math.max(0, Date.now() - newestMs),
     log,
   });
-  let current: { server: Server; guard: Guard } | undefined;
+  let current: Connected | undefined;
+  /** What was asked ahead of batches that are not written yet. */
+  let asked = new WeakMap<readonly Point[], Promise<Stored | undefined>>();
+  /** What the batch got that was written last, or is being written: what was asked meanwhile may not know it. */
+  let last: Placed | undefined;
 
   const connect = async () => {
     current?.server.close();
@@ -112,11 +128,35 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     return (current = { server, guard });
   };
 
+  /** Everything that was asked, or given out, before something failed is not relied on: the batch is to come again. */
+  const forget = (): void => {
+    asked = new WeakMap();
+    last = undefined;
+  };
+
+  const known = async ({ server }: Connected, batch: readonly Point[]): Promise<Stored> => {
+    const wanted = millisecondsOf(batch);
+    const stored = await asked.get(batch);
+    if (!stored) return storedIn(server, database, wanted);
+    if (last) remember(stored, last.batch, last.placements, wanted);
+    return stored;
+  };
+
+  const store = async (connected: Connected, batch: readonly Point[]): Promise<Refused<Point>[]> => {
+    const placements = place(batch, await known(connected, batch));
+    last = { batch, placements };
+    const { entries, refused } = entriesOf(last, connected.guard);
+    for (const chunk of chunksOf(entries)) refused.push(...(await storeLines(connected.server, database, chunk)));
+    if (refused.length > 0) forget();
+    return refused;
+  };
+
   /** Uses the connection; after a failure of the server whatever comes back may be another one, or empty: ask it all again. */
-  const use = async <T>(work: (connected: { server: Server; guard: Guard }) => Promise<T>): Promise<T> => {
+  const use = async <T>(work: (connected: Connected) => Promise<T>): Promise<T> => {
     try {
       return await work(current ?? (await connect()));
     } catch (error) {
+      forget();
       if (error instanceof ServerError) current = undefined;
       throw error;
     }
@@ -127,10 +167,18 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
       await connect();
       flow.start();
     },
+    prepare: pointOf,
+    ahead(batch) {
+      if (!current) return;
+      asked.set(
+        batch,
+        storedIn(current.server, database, millisecondsOf(batch)).catch(() => undefined),
+      );
+    },
     write: (batch) =>
-      use(async ({ server, guard }) => {
-        const refused = await store(server, guard, database, batch);
-        newestMs = newestOf(batch);
+      use(async (connected) => {
+        const refused = await store(connected, batch);
+        newestMs = batch.reduce((newest, { timeMs }) => Math.max(newest, timeMs), 0);
         return refused;
       }),
     // What writing asks first: whether this database can be read, here a measurement that nobody writes.
@@ -146,31 +194,29 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
   };
 }
 
-async function store(server: Server, guard: Guard, database: string, batch: readonly WeirEvent[]): Promise<Refused[]> {
-  const points = batch.map(pointOf);
-  const placements = place(points, await storedIn(server, database, points));
-  const refused: Refused[] = [];
+function entriesOf({ batch, placements }: Placed, guard: Guard): { entries: Entry[]; refused: Refused<Point>[] } {
   const entries: Entry[] = [];
-  batch.forEach((event, index) => {
-    const [point, slot] = [points[index], placements[index]];
-    if (point === undefined || slot === undefined || slot === 'stored') return;
+  const refused: Refused<Point>[] = [];
+  batch.forEach((point, index) => {
+    const slot = placements[index];
     if (slot === 'full')
-      refused.push({ event, reason: `a million events of ${point.measurement} are in this millisecond already` });
-    else
-      entries.push({
-        event,
-        line: `${lineOf(point, guard.series(point))}${point.timeMs}${String(slot).padStart(6, '0')}`,
+      refused.push({
+        event: point,
+        reason: `a million events of ${point.measurement} are in this millisecond already`,
       });
+    else if (typeof slot === 'number') {
+      const nanoseconds = `${point.timeMs}${String(slot).padStart(6, '0')}`;
+      entries.push({ point, line: `${guard.series(point.series)} ${point.fields} ${nanoseconds}` });
+    }
   });
-  for (const chunk of chunksOf(entries)) refused.push(...(await storeLines(server, database, chunk)));
-  return refused;
+  return { entries, refused };
 }
 
 /**
  * Writes lines; finds those that the server will not have by halving. It stores the good ones beside a bad one and
  * answers 400 all the same (`partial write`); a line written again is the same point again.
  */
-async function storeLines(server: Server, database: string, entries: readonly Entry[]): Promise<Refused[]> {
+async function storeLines(server: Server, database: string, entries: readonly Entry[]): Promise<Refused<Point>[]> {
   try {
     await server.write(
       database,
@@ -181,7 +227,8 @@ async function storeLines(server: Server, database: string, entries: readonly En
     if (!(error instanceof ServerError) || error.kind !== 'data') throw error;
     const reason = `InfluxDB: ${error.message}`;
     const dropped = Number(/\bdropped=(\d+)/.exec(error.message)?.[1]);
-    if (entries.length === 1 || dropped === entries.length) return entries.map(({ event }) => ({ event, reason }));
+    if (entries.length === 1 || dropped === entries.length)
+      return entries.map(({ point }) => ({ event: point, reason }));
     const middle = Math.ceil(entries.length / 2);
     const left = await storeLines(server, database, entries.slice(0, middle));
     return [...left, ...(await storeLines(server, database, entries.slice(middle)))];
@@ -213,10 +260,4 @@ async function fillGuard(guard: Guard, server: Server, database: string): Promis
   for await (const { values } of server.query(database, 'SHOW SERIES')) {
     guard.rememberSeries(values.map(([key]) => String(key)));
   }
-}
-
-function newestOf(batch: readonly WeirEvent[]): number | undefined {
-  let newest: number | undefined;
-  for (const { time } of batch) newest = Math.max(newest ?? 0, Date.parse(time));
-  return newest;
 }

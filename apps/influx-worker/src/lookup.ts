@@ -1,5 +1,5 @@
 import { millisecond } from './slots';
-import type { Stored, Wanted } from './slots';
+import type { Milliseconds, Stored } from './slots';
 import { identifier } from './server';
 import type { Rows, Server } from './server';
 
@@ -30,15 +30,14 @@ const GAP_MS = 1000;
  *
  * @throws ServerError when the store cannot answer: guessing would let one event replace another
  */
-export async function storedIn(server: Server, database: string, wanted: readonly Wanted[]): Promise<Stored> {
+export async function storedIn(server: Server, database: string, wanted: Milliseconds): Promise<Stored> {
   const stored: Stored = new Map();
-  for (const { measurement, timeMs } of wanted) millisecond(stored, measurement, timeMs);
-  let open: Stretch[] = [...stored].flatMap(([measurement, times]) =>
-    partedAtGaps([...times.keys()].sort((a, b) => a - b)).map((part) => ({ measurement, times: part })),
+  let open: Stretch[] = [...wanted].flatMap(([measurement, times]) =>
+    partedAtGaps([...times].sort((a, b) => a - b)).map((part) => ({ measurement, times: part })),
   );
   while (open.length > 0) {
     const asked = open.splice(0, STATEMENTS);
-    open = [...(await ask(server, database, asked, stored)), ...open];
+    open = [...(await ask(server, database, asked, { wanted, stored })), ...open];
   }
   return stored;
 }
@@ -54,17 +53,17 @@ function partedAtGaps(times: readonly number[]): (readonly number[])[] {
   return [0, ...cuts].map((from, n) => times.slice(from, cuts[n] ?? times.length));
 }
 
-/** Reads stretches into `stored`; returns the pieces of those that held too much to be read to their end. */
+/** Reads stretches; returns the pieces of those that held too much to be read to their end. */
 async function ask(
   server: Server,
   database: string,
   stretches: readonly Stretch[],
-  stored: Stored,
+  into: { wanted: Milliseconds; stored: Stored },
 ): Promise<Stretch[]> {
   const found = stretches.map(() => 0);
   for await (const rows of server.query(database, stretches.map(statementOf).join(';'))) {
     found[rows.statement] = (found[rows.statement] ?? 0) + rows.values.length;
-    keep(rows, stored);
+    keep(rows, into);
   }
   return stretches.flatMap((stretch, index) => ((found[index] ?? 0) < limitOf(stretch) ? [] : piecesOf(stretch)));
 }
@@ -89,8 +88,8 @@ function piecesOf({ measurement, times }: Stretch): Stretch[] {
 }
 
 /** Times come as text, `2026-11-23T06:54:00.123456789Z` with trailing zeros cut: as numbers they would be rounded. */
-function keep({ name, columns, values }: Rows, stored: Stored): void {
-  const times = stored.get(name);
+function keep({ name, columns, values }: Rows, { wanted, stored }: { wanted: Milliseconds; stored: Stored }): void {
+  const times = wanted.get(name);
   const [timeColumn, identityColumn] = [columns.indexOf('time'), columns.indexOf('identity')];
   let [second, secondMs] = ['', 0];
   for (const row of values) {
@@ -101,8 +100,10 @@ function keep({ name, columns, values }: Rows, stored: Stored): void {
       secondMs = Date.parse(`${second}Z`);
     }
     const nanoseconds = time.slice(20, -1).padEnd(9, '0');
-    const there = times?.get(secondMs + Number(nanoseconds.slice(0, 3)));
-    there?.slots.add(Number(nanoseconds.slice(3)));
-    there?.identities.add(identity);
+    const timeMs = secondMs + Number(nanoseconds.slice(0, 3));
+    if (!times?.has(timeMs)) continue;
+    const there = millisecond(stored, name, timeMs);
+    there.slots.add(Number(nanoseconds.slice(3)));
+    there.identities.add(identity);
   }
 }

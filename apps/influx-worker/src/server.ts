@@ -75,8 +75,8 @@ export class ServerError extends Error {
 
 /**
  * Asks the server what it is and returns the right way to talk to it: 1.x is written through `/write`, 2.x and 3.x
- * through `/api/v2/write`, in every case by the official client (its write path is set, as reference
- * servers-without-docker 3.2 tried out: 1.x before 1.8 has no other). All of them are read through `/query`.
+ * through `/api/v2/write`, in every case by the transport of the official client (1.x before 1.8 has no other path, as
+ * reference servers-without-docker 3.2 tried out). All of them are read through `/query`.
  * @throws {ServerError} when it cannot be reached or is no InfluxDB
  */
 export async function connectServer(options: ServerOptions): Promise<Server> {
@@ -93,27 +93,19 @@ export async function connectServer(options: ServerOptions): Promise<Server> {
     transportOptions: { agent },
   });
   const transport = timed(influx.transport, timeoutMs);
-  const client = new InfluxDB({ url, transport });
 
-  const write = async (database: string, lines: readonly string[]): Promise<void> => {
-    // Never let the client flush by itself, retry or keep lines back: what it does so, it does without telling
-    // (reference style-and-libraries B5). One writer for one request, flushed before it resolves.
-    const writer = client.getWriteApi(options.org ?? '', database, 'ns', {
-      batchSize: lines.length + 1,
-      maxBatchBytes: Number.MAX_SAFE_INTEGER,
-      flushInterval: 0,
-      maxRetries: 0,
-      gzipThreshold: Number.MAX_SAFE_INTEGER,
+  // Not through the client's own writer: that one measures every line, and what it retries or keeps back it does without
+  // telling (reference style-and-libraries B5). One request for one call.
+  const write = (database: string, lines: readonly string[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const failed = (error: unknown): void => reject(explained(error, address, database));
+      let answered = 204;
+      transport.send(writePath(major, database, options.org), lines.join('\n'), WRITE, {
+        responseStarted: (_, status = 0) => (answered = status),
+        error: failed,
+        complete: () => (answered === 204 ? resolve() : failed(new HttpError(answered, `answers ${answered} for 204`))),
+      });
     });
-    // 1.x calls microseconds `u` where 2.x says `us`, and takes `us` for nanoseconds without a word: only ns is used.
-    if (major < 2) writer.path = `/write?db=${encodeURIComponent(database)}&precision=ns`;
-    for (const line of lines) writer.writeRecord(line);
-    try {
-      await writer.flush();
-    } catch (error) {
-      throw explained(error, address, database);
-    }
-  };
 
   const query = (database: string, statements: string) => run(transport, address, database, statements);
 
@@ -132,6 +124,15 @@ export async function connectServer(options: ServerOptions): Promise<Server> {
     },
     close: () => agent.destroy(),
   };
+}
+
+const WRITE = { method: 'POST', headers: { 'content-type': 'text/plain; charset=utf-8' } };
+
+function writePath(major: number, database: string, org = ''): string {
+  // 1.x calls microseconds `u` where 2.x says `us`, and takes `us` for nanoseconds without a word: only ns is used.
+  const name = encodeURIComponent(database);
+  if (major < 2) return `/write?db=${name}&precision=ns`;
+  return `/api/v2/write?org=${encodeURIComponent(org)}&bucket=${name}&precision=ns`;
 }
 
 /** A name in InfluxQL: `"weir"`. */

@@ -1,4 +1,4 @@
-import { place } from './slots';
+import { millisecondsOf, place, remember } from './slots';
 import type { Stored, Wanted } from './slots';
 
 const timeMs = Date.parse('2026-11-23T06:54:00.123Z');
@@ -63,8 +63,11 @@ test('the event after the millionth of a millisecond has no place', () => {
   expect(place([event('a', 5), event('b', 6)], holding(all))).toEqual([999_999, 'full']);
 });
 
-test('what it gives out is known afterwards', () => {
+test('what it gave out before the store was asked can be added to the answer', () => {
+  const batch = [event('a', 7), event('b', 7), { ...event('c', 7), timeMs: timeMs + 1 }];
+  const next = [event('b', 7), event('c', 8), event('d', 7)];
   const stored: Stored = new Map();
-  place([event('a', 7)], stored);
-  expect(place([event('a', 7), event('b', 7)], stored)).toEqual(['stored', 8]);
+  remember(stored, batch, place(batch, new Map()), millisecondsOf(next));
+  expect(place(next, stored)).toEqual(['stored', 9, 10]);
+  expect(stored.get('pull')?.size).toBe(1);
 });

@@ -3,11 +3,12 @@ import { createEvent } from '@weir/events';
 import type { WeirEvent } from '@weir/events';
 import { readConfig } from '@weir/service';
 import { testServers } from '@weir/testing';
-import type { Worker } from '@weir/worker';
+import type { Refused, Worker } from '@weir/worker';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { influxWorker } from './influx';
 import { connectServer } from './server';
+import type { Point } from './point';
 import type { Rows, Server } from './server';
 
 /** The InfluxDB of the test run, and workers on databases of their own in it. */
@@ -60,7 +61,7 @@ export async function openTestStore(): Promise<TestStore> {
       });
       const worker = influxWorker.create(config, { log, metrics: new Registry() });
       releases.push(() => worker.close());
-      return worker;
+      return takingEvents(worker);
     },
     query,
     async points(database) {
@@ -72,6 +73,20 @@ export async function openTestStore(): Promise<TestStore> {
       for (const release of releases) await release();
       const drops = databases.flatMap((name) => [name, `${name}_flow`]).map((name) => `DROP DATABASE "${name}"`);
       if (drops.length > 0) await query('', drops.join(';'));
+    },
+  };
+}
+
+/** As the kit uses it: events become points, each batch is announced and then written, and what is refused is an event. */
+function takingEvents(worker: Worker<Point>): Worker {
+  const { prepare, ahead, write, ...rest } = worker;
+  return {
+    ...rest,
+    async write(events) {
+      const points = events.map((event) => prepare?.(event) as Point);
+      ahead?.(points);
+      const refused = (await write(points)) ?? [];
+      return refused.map(({ event, reason }) => ({ event: events[points.indexOf(event)], reason }) as Refused);
     },
   };
 }

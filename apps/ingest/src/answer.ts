@@ -5,7 +5,7 @@ import { secondsToNextHour } from './organizations';
 export type RefusedAs = 'forbidden' | 'limited';
 
 /** What became of one item of a request. */
-export type Outcome = { line?: number } & (
+export type Outcome = { line?: number | undefined } & (
   | { taken: 'confirmed' | 'spooled'; id: string; source: string; bytes: number }
   | { problems: Problem[]; refused?: RefusedAs }
   /** Nothing is wrong with the event, but neither the broker nor the disk has it. */
@@ -86,14 +86,15 @@ function problem(status: number, { headers, ...members }: Refusal): Answer {
   return { status, headers: { 'content-type': 'application/problem+json', ...headers }, body };
 }
 
+/** Without a line, `line` is undefined, which JSON leaves out. */
 function resultOf(outcome: Outcome, index: number): object {
-  const place = outcome.line === undefined ? { index } : { index, line: outcome.line };
-  if ('taken' in outcome) return { ...place, id: outcome.id, source: outcome.source, status: outcome.taken };
+  const { line } = outcome;
+  if ('taken' in outcome) return { index, line, id: outcome.id, source: outcome.source, status: outcome.taken };
   if ('notTaken' in outcome) {
     const { id, source } = outcome;
-    return { ...place, id, source, problem: { status: 503, title: 'Not taken', detail: outcome.notTaken } };
+    return { index, line, id, source, problem: { status: 503, title: 'Not taken', detail: outcome.notTaken } };
   }
-  return { ...place, problem: { ...REFUSALS[outcome.refused ?? 'invalid'], errors: outcome.problems } };
+  return { index, line, problem: { ...REFUSALS[outcome.refused ?? 'invalid'], errors: outcome.problems } };
 }
 
 const REFUSALS = {

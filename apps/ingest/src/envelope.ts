@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { catalogue, checkEvent, encodeEvent, kindOf, limits, newId, organizationOf, redact } from '@weir/events';
+import type { Encoded } from '@weir/bus';
 import type { Problem, WeirEvent } from '@weir/events';
 import type { RefusedAs } from './answer';
 import { isFlat, translate } from './clowder';
@@ -21,7 +22,7 @@ export interface Origin {
 }
 
 export type Enveloped =
-  | { event: WeirEvent; /** Encoded. */ bytes: number }
+  | (Encoded & { source: string })
   | { problems: Problem[]; /** Nothing is wrong with the event, but this key may not send it. */ refused?: RefusedAs };
 
 /**
@@ -40,7 +41,7 @@ export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped
   if ('problems' in flat) return flat;
   const { sentAs, ...rest } = flat.translated;
   const enveloped = complete({ specversion: '1.0', id: value['id'], ...rest }, index, origin);
-  return 'event' in enveloped ? enveloped : { ...enveloped, problems: enveloped.problems.map(named(sentAs)) };
+  return 'body' in enveloped ? enveloped : { ...enveloped, problems: enveloped.problems.map(named(sentAs)) };
 }
 
 const open = catalogue.filter(({ reserved }) => !reserved);
@@ -63,19 +64,22 @@ function lacks(value: Record<string, unknown>): Enveloped | undefined {
 function complete(value: Record<string, unknown>, index: number, origin: Origin): Enveloped {
   const { attributes, problems } = attributesOf(value);
   if (problems.length > 0) return { problems };
-  const id = attributes['id'] ?? idOf(index, origin);
-  const source = attributes['source'] ?? defaultSource(origin.key);
-  const time = attributes['time'] ?? origin.firstTime({ id: String(id), source: String(source) }, origin.now);
-  const checked = checkEvent({ ...attributes, id, source, time }, { now: origin.now });
+  attributes['id'] ??= idOf(index, origin);
+  attributes['source'] ??= defaultSource(origin.key);
+  const identity = { id: String(attributes['id']), source: String(attributes['source']) };
+  attributes['time'] ??= origin.firstTime(identity, origin.now);
+  const checked = checkEvent(attributes, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const redacted = redact(checked.event);
   if (!redacted.ok) return { problems: redacted.problems };
   const { event } = redacted;
-  const bytes = encodeEvent(event).length;
-  if (bytes > limits.eventBytes) {
-    return { problems: [{ field: '', message: `is ${bytes} bytes; at most ${limits.eventBytes} are allowed` }] };
+  const body = encodeEvent(event);
+  if (body.length > limits.eventBytes) {
+    return { problems: [{ field: '', message: `is ${body.length} bytes; at most ${limits.eventBytes} are allowed` }] };
   }
-  return refusal(event, origin) ?? { event, bytes };
+  // Without `data`: the event waits for the broker or the disk as these bytes alone.
+  const { id, source, type, time } = event;
+  return refusal(event, origin) ?? { id, source, type, time, body };
 }
 
 /** What this key may not say, though the event is a good one. */

@@ -3,7 +3,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 /** What ingest tells Prometheus. Labels come from the configuration and from fixed lists, never from an event. */
 export interface IngestMetrics {
   request(status: number, seconds: number): void;
-  event(key: string, result: 'confirmed' | 'spooled' | 'refused' | 'limited' | 'not_taken'): void;
+  events(key: string, result: 'confirmed' | 'spooled' | 'refused' | 'limited' | 'not_taken', count: number): void;
 }
 
 export function ingestMetrics(registry: Registry): IngestMetrics {
@@ -30,6 +30,6 @@ export function ingestMetrics(registry: Registry): IngestMetrics {
       requests.inc({ status: String(status) });
       duration.observe(seconds);
     },
-    event: (key, result) => events.inc({ key, result }),
+    events: (key, result, count) => events.inc({ key, result }, count),
   };
 }

@@ -1,9 +1,9 @@
 import { SpoolError } from '@weir/bus';
 import type { Published, Publisher } from '@weir/bus';
-import { encodeEvent, type WeirEvent } from '@weir/events';
+import type { WeirEvent } from '@weir/events';
 
 /** A publisher that only remembers: the double for tests of the API itself. The real one has its own tests. */
-export interface PublisherDouble extends Pick<Publisher, 'publishAll' | 'ready' | 'depth'> {
+export interface PublisherDouble extends Pick<Publisher, 'publishEncoded' | 'ready' | 'depth'> {
   events: WeirEvent[];
   /** How the next events are answered; an error refuses them as a full spool does. */
   answer(how: (event: WeirEvent) => Published | Error): void;
@@ -21,13 +21,14 @@ export function publisherDouble(): PublisherDouble {
     drain: (bytes) => void (spooledBytes = Math.max(0, spooledBytes - bytes)),
     ready: () => (spooledBytes === 0 ? true : 'the broker is away'),
     depth: () => ({ inFlight: 0, spooledEvents: spooledBytes > 0 ? 1 : 0, spooledBytes, oldestSpooledSeconds: 0 }),
-    publishAll: (batch) =>
+    publishEncoded: (batch) =>
       Promise.allSettled(
-        batch.map(async (event) => {
+        batch.map(async ({ body }) => {
+          const event = JSON.parse(body.toString()) as WeirEvent;
           const outcome = how(event);
           if (outcome instanceof Error) throw outcome;
           events.push(event);
-          if (outcome === 'spooled') spooledBytes += encodeEvent(event).length;
+          if (outcome === 'spooled') spooledBytes += body.length;
           return outcome;
         }),
       ),

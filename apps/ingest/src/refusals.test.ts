@@ -163,8 +163,8 @@ describe('the resource', () => {
   test('finishes the requests in flight when the server drains, and takes no new one', async () => {
     let finish: () => void = () => {};
     const held = new Promise<void>((resolve) => (finish = resolve));
-    const original = edge.publisher.publishAll.bind(edge.publisher);
-    edge.publisher.publishAll = async (events) => (await held, original(events));
+    const original = edge.publisher.publishEncoded.bind(edge.publisher);
+    edge.publisher.publishEncoded = async (events) => (await held, original(events));
     const inFlight = post(cloudEvent());
     await once(edge.server, 'request');
     const drained = drain(edge.server);

@@ -23,7 +23,7 @@ export interface Edge {
   keys: readonly ApiKey[];
   /** What one request may hold. */
   limits: { bodyBytes: number; events: number };
-  publisher: Pick<Publisher, 'publishAll'>;
+  publisher: Pick<Publisher, 'publishEncoded'>;
   /** Remembers the time of events that name none. */
   firstTime: FirstTime;
   /** What one key may take from the others. */
@@ -74,13 +74,13 @@ async function takeEvents(edge: Edge, request: Request, response: Response): Pro
     const wrong = signatureProblem({ key, signature, headers, idempotencyKey, body, now: arrived }, edge.nonces);
     if (wrong) return problem(response, wrongSignature(wrong));
   }
-  const sent = read(body, headers, edge.limits.events);
-  const counted = edge.quota.begin(key, { events: sent.items.length, bytes: body.length });
+  const { kind, items } = read(body, headers, edge.limits.events);
+  const counted = edge.quota.begin(key, { events: items.length, bytes: body.length });
   if (typeof counted !== 'function') return refuseFor(counted);
   let outcomes: Outcome[] = [];
   try {
     outcomes = await takeAll(
-      sent.items,
+      items,
       { key, ...repeatable(signature, idempotencyKey, arrived), firstTime: edge.firstTime, mayName: edge.mayName },
       edge.publisher,
     );
@@ -88,8 +88,8 @@ async function takeEvents(edge: Edge, request: Request, response: Response): Pro
     counted(spooledBytes(outcomes));
   }
 
-  for (const outcome of outcomes) edge.metrics.event(key.name, resultLabel(outcome));
-  const answer = answerOf(sent.kind, outcomes, arrived);
+  count(edge.metrics, key, outcomes);
+  const answer = answerOf(kind, outcomes, arrived);
   logAnswer(edge.log, key, answer, outcomes);
   response.status(answer.status).set(answer.headers).end(JSON.stringify(answer.body));
 
@@ -121,7 +121,17 @@ function idempotencyKeyOf(header: string | string[] | undefined): string | undef
   throw new BodyError(400, 'Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID');
 }
 
-function resultLabel(outcome: Outcome): Parameters<IngestMetrics['event']>[1] {
+/** By what became of them: a counter is looked up once for all of a kind. */
+function count(metrics: IngestMetrics, key: ApiKey, outcomes: readonly Outcome[]): void {
+  const counts = new Map<ReturnType<typeof resultLabel>, number>();
+  for (const outcome of outcomes) {
+    const label = resultLabel(outcome);
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  for (const [label, events] of counts) metrics.events(key.name, label, events);
+}
+
+function resultLabel(outcome: Outcome): Parameters<IngestMetrics['events']>[1] {
   if ('taken' in outcome) return outcome.taken;
   if (!('problems' in outcome)) return 'not_taken';
   return outcome.refused === 'limited' ? 'limited' : 'refused';

@@ -1,6 +1,5 @@
 import { SpoolError } from '@weir/bus';
-import type { Publisher } from '@weir/bus';
-import type { WeirEvent } from '@weir/events';
+import type { Encoded, Publisher } from '@weir/bus';
 import type { Outcome } from './answer';
 import type { Origin } from './envelope';
 import { toEvent } from './envelope';
@@ -10,23 +9,20 @@ import type { Item } from './items';
 export async function takeAll(
   items: readonly Item[],
   origin: Origin,
-  publisher: Pick<Publisher, 'publishAll'>,
+  publisher: Pick<Publisher, 'publishEncoded'>,
 ): Promise<Outcome[]> {
   const enveloped = items.map((item, index) => ('problems' in item ? item : toEvent(item.value, index, origin)));
-  const events = enveloped.flatMap((each) => ('event' in each ? [each.event] : []));
-  const settled = events.length > 0 ? await publisher.publishAll(events) : [];
-  const kept = new Map<WeirEvent, PromiseSettledResult<'confirmed' | 'spooled'> | undefined>();
-  for (const [place, event] of events.entries()) kept.set(event, settled[place]);
-
+  const lines = items.map(({ line }) => line);
+  const messages = enveloped.filter((each): each is Encoded & { source: string } => 'body' in each);
+  const settled = await publisher.publishEncoded(messages);
+  let next = 0;
   return enveloped.map((each, index): Outcome => {
-    const line = items[index]?.line;
-    const place = line === undefined ? {} : { line };
-    if ('problems' in each) return { ...place, ...each };
-    const { event, bytes } = each;
-    const { id, source } = event;
-    const result = kept.get(event);
-    if (result?.status === 'fulfilled') return { ...place, id, source, bytes, taken: result.value };
-    return { ...place, id, source, notTaken: reasonOf(result?.reason) };
+    const line = lines[index];
+    if ('problems' in each) return { line, ...each };
+    const { id, source, body } = each;
+    const result = settled[next++];
+    if (result?.status === 'fulfilled') return { line, id, source, bytes: body.length, taken: result.value };
+    return { line, id, source, notTaken: reasonOf(result?.reason) };
   });
 }
 

@@ -14,6 +14,10 @@ export interface Connection {
   redis: Redis;
   /** Does something with Redis, one after the other; when Redis does not answer, the next one gets a new connection. */
   use<T>(work: () => Promise<T>): Promise<T>;
+  /** How many connections there have been: while it stays the same, what was answered came from one Redis. */
+  made(): number;
+  /** The error, with where and why as far as is known, but without the password. */
+  explained(error: unknown): Error;
   close(): Promise<void>;
 }
 
@@ -35,6 +39,7 @@ export function openConnection({ url, log }: { url: string; log: Logger }): Conn
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
   });
+  let made = 0;
   let reason: string | undefined;
   redis.on('error', (error: Error) => (reason = explainTls(error) ?? error.message));
   const fail = (error: unknown) => new Error(`${where}: ${explain((error as Error).message, reason)}`);
@@ -52,6 +57,7 @@ export function openConnection({ url, log }: { url: string; log: Logger }): Conn
     reason = undefined;
     try {
       await drop();
+      made += 1;
       await redis.connect();
       await check(redis, log);
     } catch (error) {
@@ -78,6 +84,8 @@ export function openConnection({ url, log }: { url: string; log: Logger }): Conn
   let turn: Promise<unknown> = Promise.resolve();
   return {
     redis,
+    made: () => made,
+    explained: fail,
     use(work) {
       const mine = turn.then(() => use(work));
       turn = mine.catch(() => {}); // who asked hears of it

@@ -48,7 +48,7 @@ function connectTo(url: string): Redis {
 function create(registry = new Registry()) {
   const config = readConfig(redisWorker.variables, { REDIS_URL: server.url });
   const made = redisWorker.create(config, { log: pino({ level: 'silent' }), metrics: registry });
-  return made as typeof made & { probe(): Promise<void> };
+  return made as typeof made & { durable(): Promise<void>; probe(): Promise<void> };
 }
 
 function pull(time = '2024-04-23T12:00:00.000Z'): WeirEvent {
@@ -94,6 +94,7 @@ describe('F36: a Redis that is killed', () => {
       const writing = (async () => {
         for (;;) {
           await worker.write(Array.from({ length: 20 }, () => pull()));
+          await worker.durable();
           done += 20;
         }
       })();
@@ -124,8 +125,33 @@ describe('F36: a Redis that is killed', () => {
   });
 
   test('a Redis that never writes to its file is an error, so that the batch is kept', async () => {
-    const stuck = createDurability({ info: async () => file({ buffered: 300, size: 1000 }) }, 50);
+    const stuck = createDurability({ info: async () => file({ buffered: 300, size: 1000 }) }, () => 1, 50);
     await expect(stuck.written()).rejects.toThrow(/has not written what it counted.*look at its disk/);
+  });
+
+  test('a Redis that another connection leads to says nothing of what was answered on the last one', async () => {
+    let connection = 1;
+    const info = async () =>
+      connection === 1 ? file({ buffered: 300, size: 1000 }) : file({ buffered: 0, size: 2000 });
+    const written = createDurability({ info }, () => connection).written();
+    connection = 2;
+    await expect(written).rejects.toThrow('the connection to Redis was lost');
+  });
+
+  test('many batches that wait ask together, and none of them before it has come', async () => {
+    const asked: (() => void)[] = [];
+    const info = () => new Promise<string>((resolve) => asked.push(() => resolve(file({ buffered: 0, size: 1 }))));
+    const durability = createDurability({ info });
+    const first = durability.written();
+    await Promise.resolve();
+    const others = [durability.written(), durability.written(), durability.written()];
+    expect(asked).toHaveLength(1);
+    asked[0]?.();
+    await first;
+    await until(() => asked.length === 2);
+    asked[1]?.();
+    await Promise.all(others);
+    expect(asked).toHaveLength(2);
   });
 
   const file = ({ buffered, size }: { buffered: number; size: number }) =>
@@ -299,6 +325,7 @@ describe('distinct sources, whatever ends in between', () => {
       const writing = (async () => {
         for (;;) {
           await worker.write(batchFrom(done));
+          await worker.durable();
           done += 20;
         }
       })();
@@ -326,6 +353,7 @@ describe('distinct sources, whatever ends in between', () => {
         await worker.connect();
         for (let from = 0; ; from += 20) {
           await worker.write(batchFrom(from));
+          await worker.durable();
           process.stdout.write(from + '\\n');
         }
       })();`;

@@ -11,6 +11,11 @@ import { statisticMetrics, usageMetrics } from './metrics';
 
 const SECONDS_A_DAY = 86_400;
 const DESCRIBE_MS = 10_000;
+/**
+ * Of a long queue: what a batch costs beside its events is spread over as many, and its script still takes milliseconds.
+ * Counters are looked at while they grow: so half the age of other batches, for half the wait of a quiet hour's events.
+ */
+const BATCH = { maxEvents: 1500, maxAgeMs: 5 };
 
 const variables = {
   REDIS_URL: variable(redisUrl().default('redis://127.0.0.1:6379'), {
@@ -62,6 +67,7 @@ const variables = {
 export const redisWorker: WorkerDefinition<typeof variables> = {
   name: 'redis',
   variables,
+  batch: BATCH,
   create(config, { log, metrics }) {
     const { REDIS_URL, REDIS_PREFIX: prefix, DEDUPE_DAYS, UNIQUES_DAYS, UNIQUES_NAMES } = config;
     const connection = openConnection({ url: REDIS_URL, log });
@@ -69,11 +75,12 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
     const dedupeSeconds = DEDUPE_DAYS * SECONDS_A_DAY;
     const store = createStoreId({ redis, prefix });
     const flow = createFlowRecorder({ redis, prefix });
-    const durability = createDurability(redis);
+    const durability = createDurability(redis, connection.made);
     const told = { ...usageMetrics(metrics), statistics: statisticMetrics(metrics) };
     const names = config.STATISTICS_NAMES;
     let cubes: Cubes | undefined;
     let counting: Counting | undefined;
+    let inFile: Promise<void> = Promise.resolve();
 
     /** The statistics are loaded once: other ones come with a restart. */
     const load = async (): Promise<{ cubes: Cubes; counting: Counting }> => {
@@ -100,7 +107,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
         }
       });
 
-    const worker: Worker & { probe(): Promise<void>; flowed(at: number): Promise<void> } = {
+    const worker: Worker & { durable(): Promise<void>; probe(): Promise<void>; flowed(at: number): Promise<void> } = {
       connect: () =>
         use(async (counting) => {
           await store.check();
@@ -114,7 +121,9 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
             await store.check(); // rebuilt since, it is as good as the old one
             return counting.count(batch);
           });
-          await durability.written();
+          // Begun on the connection that has counted.
+          inFile = durability.written().catch((error: unknown) => Promise.reject(connection.explained(error)));
+          inFile.catch(() => {}); // who waits for it hears of it
           return done;
         });
         told.counted.inc(counted);
@@ -123,6 +132,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
         told.late.inc(batch.filter(({ time }) => time < forgotten).length);
         return refused;
       },
+      durable: () => inFile,
       probe: () => use(store.check),
       flowed: (at) => connection.use(() => flow.worked(at)),
       async beside({ amqpUrl, health, signal }) {

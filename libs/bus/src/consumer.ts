@@ -11,8 +11,9 @@ import { queueOf } from './topology';
  *
  * When it rejects, or one of those promises does, the connection is given up and the broker delivers again. `signal`
  * aborts when the batch can no longer be acknowledged (connection lost, closing): what is still undone may be dropped.
+ * `next` may be called before: from then on the batch does not count as one in hand, and the next one is handed on.
  */
-export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal) => Promise<Held | void>;
+export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal, next: () => void) => Promise<Held | void>;
 export type Held = ReadonlyMap<ConsumeMessage, Promise<void>>;
 
 export interface Consumer {
@@ -145,7 +146,14 @@ function createConsuming(options: {
     const batch = gathering.splice(0, maxEvents);
     gatheringSince = performance.now();
     batches += 1;
-    const handled = handle(batch, aborter.signal).then((given) => {
+    let counts = true;
+    const free = (): void => {
+      if (!counts) return;
+      counts = false;
+      batches -= 1;
+      next(); // what gathered meanwhile has waited long enough
+    };
+    const handled = handle(batch, aborter.signal, free).then((given) => {
       const held: Held = given ?? new Map();
       for (const done of held.values()) done.catch(() => {}); // nobody may be left to hear of it
       return held;
@@ -153,10 +161,7 @@ function createConsuming(options: {
     // In order, and nothing behind a batch that failed: one `ack` stands for everything up to its message.
     const mine = Promise.all([acknowledged, handled]).then(([, held]) => acknowledge(batch, since, held));
     acknowledged = mine;
-    keepInHand(mine, since, () => {
-      batches -= 1;
-      next(); // what gathered meanwhile has waited long enough
-    });
+    keepInHand(mine, since, free);
   };
 
   const acknowledge = (batch: readonly ConsumeMessage[], since: number, held: Held): void => {

@@ -17,8 +17,8 @@ export interface DrainOptions {
   spool(): Spool | undefined;
   /** Whether the broker takes events. */
   canSend(): boolean;
-  /** Resolves with whether the broker confirmed it. */
-  send(body: Buffer): Promise<boolean>;
+  /** Resolves with what the broker did not confirm, in the same order. */
+  send(bodies: readonly Buffer[]): Promise<readonly Buffer[]>;
   /** What is sent at once, one event at least. The next part follows when all of this one is confirmed. */
   part: { events: number; bytes: number };
   /** All that was in the spool has been confirmed. */
@@ -68,8 +68,7 @@ export function createDrain({ spool, canSend, send, part: most, emptied, keepsRe
   const sendPart = async (from: { payloads: Buffer[] }): Promise<boolean> => {
     const part = from.payloads.slice(0, lengthOfPart(from.payloads));
     if (!sendsOn()) return false;
-    const confirmed = await Promise.all(part.map(send));
-    const refused = part.filter((_, at) => !confirmed[at]);
+    const refused = await send(part);
     from.payloads = [...refused, ...from.payloads.slice(part.length)];
     if (refused.length > 0 && sendsOn()) {
       later();

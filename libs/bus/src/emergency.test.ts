@@ -76,7 +76,7 @@ const pair = (since: number, until: number, events: number) =>
 test('what was spooled for a minute is told of once, from the first event to the end of the drain', async () => {
   const { emergency, begun } = start();
   await begun;
-  for (let n = 0; n < 100; n += 1) emergency.spooled();
+  for (let n = 0; n < 100; n += 1) emergency.spooled(1);
   clock += SHORTEST_MS;
   emergency.drained();
   emergency.drained();
@@ -91,7 +91,7 @@ test('what is over sooner is told of by nobody, and leaves the disk alone', asyn
   await begun;
   const before = calls();
   for (let n = 0; n < 100; n += 1) {
-    emergency.spooled();
+    emergency.spooled(1);
     clock += SHORTEST_MS - 1;
     emergency.drained();
   }
@@ -102,12 +102,12 @@ test('what is over sooner is told of by nobody, and leaves the disk alone', asyn
 test('one that outlives the process goes on in the next one', async () => {
   const first = start();
   await first.begun;
-  first.emergency.spooled();
+  first.emergency.spooled(1);
   await first.emergency.close();
   clock += 3_600_000;
   const second = start({ left: { events: 1, since: clock - 1000 } });
   await second.begun;
-  second.emergency.spooled();
+  second.emergency.spooled(1);
   second.emergency.drained();
   await second.emergency.close();
   expect(told()).toEqual(pair(START, clock, 2));
@@ -132,7 +132,7 @@ test('what neither broker nor spool took is told when the spool has been drained
     published.push(event);
   });
   await emergency.begin(EMPTY);
-  emergency.spooled();
+  emergency.spooled(1);
   clock += SHORTEST_MS;
   const until = clock;
   emergency.drained();
@@ -151,10 +151,10 @@ test('what neither broker nor spool took is told when the spool has been drained
 test('an emergency whose report has to wait in the spool is the beginning of another one', async () => {
   const emergency: Emergency = emergencyOf(async (event) => {
     published.push(event);
-    if (published.length <= 2) emergency.spooled();
+    if (published.length <= 2) emergency.spooled(1);
   });
   await emergency.begin(EMPTY);
-  emergency.spooled();
+  emergency.spooled(1);
   clock += SHORTEST_MS;
   emergency.drained();
   await emergency.close();
@@ -177,7 +177,7 @@ test('killed at any of its calls, it tells of one emergency, always the same', a
     clock = START;
     const before = start();
     await before.begun;
-    before.emergency.spooled();
+    before.emergency.spooled(1);
     await before.emergency.close();
 
     clock = START + SHORTEST_MS;

@@ -9,8 +9,8 @@ import type { Episode, EpisodeFile, Episodes } from './episode-file';
 export interface Emergency {
   /** To be called first, with what an earlier process has left in the spool. */
   begin(left: { events: number; since: number | undefined }): Promise<void>;
-  /** An event has gone into the spool. */
-  spooled(): void;
+  /** So many events have gone into the spool. */
+  spooled(events: number): void;
   /** The broker takes events, and has all that was in the spool. */
   drained(): void;
   /** Ends it; what is not told yet is told by the next process. */
@@ -91,9 +91,9 @@ export function createEmergency(options: EmergencyOptions): Emergency {
       if (open) open.events = Math.max(open.events, events);
       else if (events > 0) start(Math.floor(since ?? now()), events);
     },
-    spooled() {
-      if (open) open.events += 1;
-      else start(now(), 1);
+    spooled(events) {
+      if (open) open.events += events;
+      else start(now(), events);
     },
     drained() {
       clearTimeout(settling);

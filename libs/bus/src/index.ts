@@ -1,5 +1,6 @@
+export { messageOptions } from './message';
 export { createPublisher } from './publisher';
-export type { Published, Publisher, PublisherOptions } from './publisher';
+export type { Encoded, Published, Publisher, PublisherOptions } from './publisher';
 export { SpoolError } from './spool-error';
 export { createConsumer } from './consumer';
 export type { Consumer, ConsumerOptions, Handle, Held } from './consumer';

@@ -1,12 +1,15 @@
 import { once, EventEmitter } from 'node:events';
 
+/** To be told, once, whether something was confirmed. */
+export type Settled = (confirmed: boolean) => void;
+
 /** What has been sent and not been confirmed yet: bounded in number and in bytes, so that memory is. */
 export interface Window {
   events(): number;
   /** Whether an event of so many bytes fits; into an empty window each does. */
   fits(bytes: number): boolean;
   /** One more is in flight; `settled` is called once, with whether it was confirmed. */
-  enter(bytes: number, settled: (confirmed: boolean) => void): (confirmed: boolean) => void;
+  enter(bytes: number, settled: Settled): Settled;
   /** What is in flight counts as not confirmed; a confirm that comes later changes nothing. */
   giveUp(): void;
   /** How long the oldest has been in flight, milliseconds. */
@@ -21,7 +24,8 @@ interface InFlight {
   settle(confirmed: boolean): void;
 }
 
-export function createWindow(max: { events: number; bytes: number }): Window {
+/** @param max `settles` is told of each that has been settled */
+export function createWindow(max: { events: number; bytes: number; settles?: Settled }): Window {
   const inFlight = new Set<InFlight>(); // in the order of sending
   const changes = new EventEmitter();
   let bytes = 0;
@@ -35,6 +39,7 @@ export function createWindow(max: { events: number; bytes: number }): Window {
           if (!inFlight.delete(entry)) return; // a late confirm of what has been given up
           bytes -= size;
           if (inFlight.size === 0) changes.emit('empty');
+          max.settles?.(confirmed);
           settled(confirmed);
         },
       };

@@ -8,7 +8,7 @@ import { episodeFile } from './episode-file';
 import { keepConnected } from './link';
 import { messageOptions, messageOptionsOf } from './message';
 import { publisherMetrics, type PublisherDepth, type PublisherState } from './publisher-metrics';
-import { createWindow, type Window } from './publisher-window';
+import { createWindow, type Settled, type Window } from './publisher-window';
 import { openSpool, type Spool } from './spool';
 import { fileSystem } from './spool-disk';
 import { SpoolError, spoolErrorOf } from './spool-error';
@@ -17,6 +17,12 @@ import { declareOn, EXCHANGE, neededToPublish, WORKERS } from './topology';
 
 /** Where an event is safe: confirmed by the broker (every queue has it on disk), or in this process's spool. */
 export type Published = 'confirmed' | 'spooled';
+
+/** An event as it travels: its body, and what the properties of its message are made of. */
+export interface Encoded extends Pick<WeirEvent, 'id' | 'type' | 'time'> {
+  /** By `encodeEvent`. */
+  body: Buffer;
+}
 
 /** Puts events on the bus so that none is lost from the moment that `publish` has resolved. */
 export interface Publisher {
@@ -29,6 +35,8 @@ export interface Publisher {
   publish(event: WeirEvent): Promise<Published>;
   /** {@link publish} for many, each with its own outcome. */
   publishAll(events: readonly WeirEvent[]): Promise<PromiseSettledResult<Published>[]>;
+  /** {@link publishAll} for whoever has encoded them already. */
+  publishEncoded(messages: readonly Encoded[]): Promise<PromiseSettledResult<Published>[]>;
   /** True when events can be taken durably and go straight to the broker; otherwise what is wrong. */
   ready(): true | string;
   /** True when an event would be taken durably now, by the broker or by the spool; otherwise why not, without paths. */
@@ -80,6 +88,8 @@ const SPOOL_RETRY_MS = 2000;
 const CLOSE_MS = 5000;
 const GOODBYE_MS = 2000;
 
+const CONFIRMED: PromiseSettledResult<Published> = { status: 'fulfilled', value: 'confirmed' };
+const SPOOLED: PromiseSettledResult<Published> = { status: 'fulfilled', value: 'spooled' };
 const NOTHING = { events: 0, bytes: 0, otherBytes: 0, since: undefined };
 
 /** Connects in the background; never throws for a broker that is missing. */
@@ -89,8 +99,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const counted = publisherMetrics(metrics, spoolBytes, () => state());
   const drainEvents = Math.max(1, Math.floor(window * DRAIN_SHARE));
   const drainBytes = Math.min(DRAIN_BYTES, windowBytes * DRAIN_SHARE);
-  const live = createWindow({ events: Math.max(1, window - drainEvents), bytes: windowBytes - drainBytes });
-  const drained = createWindow({ events: drainEvents, bytes: drainBytes });
+  const settles = (confirmed: boolean): void => void (refusedAt = confirmed ? -Infinity : performance.now());
+  const live = createWindow({ events: Math.max(1, window - drainEvents), bytes: windowBytes - drainBytes, settles });
+  const drained = createWindow({ events: drainEvents, bytes: drainBytes, settles });
   let channel: ConfirmChannel | undefined;
   let blocked = false;
   let closing = false;
@@ -147,19 +158,30 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
   });
 
-  /** Sends one body; resolves with whether the broker confirmed it. Never rejects, always settles. */
-  const send = (body: Buffer, properties: Options.Publish, through: Window): Promise<boolean> =>
+  /** Sends one; calls `settled` once with whether the broker confirmed it, at once when it does not fit. */
+  const send = (body: Buffer, properties: Options.Publish, through: Window, settled: Settled): void => {
+    if (!channel || !through.fits(body.length)) return settled(false);
+    const settle = through.enter(body.length, settled);
+    try {
+      channel.publish(EXCHANGE, '', body, properties, (error: unknown) => settle(!error));
+    } catch {
+      settle(false); // the channel closed under us
+    }
+  };
+
+  /** Resolves with the messages that the broker did not confirm, in the same order. */
+  const sendAll = <M>(messages: readonly M[], one: (message: M, settled: Settled) => void): Promise<M[]> =>
     new Promise((resolve) => {
-      const settle = through.enter(body.length, (confirmed) => {
-        refusedAt = confirmed ? -Infinity : performance.now();
-        resolve(confirmed);
-      });
-      try {
-        if (!channel) return settle(false);
-        channel.publish(EXCHANGE, '', body, properties, (error: unknown) => settle(!error));
-      } catch {
-        settle(false); // the channel closed under us
-      }
+      const refused: number[] = [];
+      let left = messages.length;
+      if (left === 0) resolve([]);
+      messages.forEach((message, place) =>
+        one(message, (confirmed) => {
+          if (!confirmed) refused.push(place);
+          left -= 1;
+          if (left === 0) resolve(refused.sort((a, b) => a - b).map((at) => messages[at] as M));
+        }),
+      );
     });
 
   /** What is in flight counts as not confirmed: it goes to the spool, and again with the same identity. */
@@ -177,35 +199,57 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }, SWEEP_MS);
   sweep.unref();
 
-  const toSpool = async (body: Buffer): Promise<Published> => {
-    if (!spool) await untilOpened(body.length);
-    if (!spool) throw spoolProblem;
-    await spool.append(body);
-    counted.spooled.inc();
-    emergency?.spooled();
+  /** Resolves with why each is not in the spool, undefined for one that is. */
+  const toSpool = async (bodies: readonly Buffer[]): Promise<(SpoolError | undefined)[]> => {
+    const bytes = bodies.reduce((sum, { length }) => sum + length, 0);
+    if (!spool && waitingBytes + bytes <= OPENING_BYTES) await untilOpened(bytes);
+    if (!spool) return bodies.map(() => spoolProblem);
+    const problems = await spool.appendAll(bodies);
+    const kept = problems.filter((problem) => problem === undefined).length;
+    counted.spooled.inc(kept);
+    if (kept > 0) emergency?.spooled(kept);
     drain.wake();
-    return 'spooled';
+    return problems;
   };
 
   const untilOpened = async (bytes: number): Promise<void> => {
-    if (waitingBytes + bytes > OPENING_BYTES)
-      throw new SpoolError('the disk does not keep up', 'The disk does not keep up');
     waitingBytes += bytes;
     await opening;
     waitingBytes -= bytes;
   };
 
-  const publish = async (event: WeirEvent): Promise<Published> => {
-    const body = encodeEvent(event);
-    const straight = channel && !blocked && !closing && live.fits(body.length);
-    if (straight && (await send(body, messageOptions(event), live))) {
-      counted.confirmed.inc();
-      return 'confirmed';
-    }
-    return toSpool(body).catch((error: unknown) => {
-      counted.refused.inc();
-      throw error;
+  const goesStraight = (): boolean => channel !== undefined && !blocked && !closing;
+  const sendLive = (message: Encoded, settled: Settled): void =>
+    send(message.body, messageOptions(message), live, settled);
+
+  const publishEncoded = async (messages: readonly Encoded[]): Promise<PromiseSettledResult<Published>[]> => {
+    const left = goesStraight() ? await sendAll(messages, sendLive) : messages;
+    counted.confirmed.inc(messages.length - left.length);
+    if (left.length === 0) return messages.map(() => CONFIRMED);
+    const problems = await toSpool(left.map(({ body }) => body));
+    counted.refused.inc(problems.filter((problem) => problem !== undefined).length);
+    const outcomes = new Map(left.map((message, at) => [message, outcomeOf(problems[at])]));
+    return messages.map((message) => outcomes.get(message) ?? CONFIRMED);
+  };
+
+  /** As {@link publishEncoded}, but with as little as can be held for each event that is in flight. */
+  const publish = (event: WeirEvent): Promise<Published> =>
+    new Promise((resolve, reject) => {
+      const body = encodeEvent(event);
+      const settled: Settled = (confirmed) => {
+        if (!confirmed) return void spoolOne(body).then(resolve, reject);
+        counted.confirmed.inc();
+        resolve('confirmed');
+      };
+      if (goesStraight()) send(body, messageOptions(event), live, settled);
+      else settled(false);
     });
+
+  const spoolOne = async (body: Buffer): Promise<Published> => {
+    const [problem] = await toSpool([body]);
+    if (!problem) return 'spooled';
+    counted.refused.inc();
+    throw problem;
   };
 
   const emergency =
@@ -216,7 +260,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     log,
     spool: () => spool,
     canSend: () => channel !== undefined && !blocked,
-    send: (body) => send(body, messageOptionsOf(body), drained),
+    send: (bodies) => sendAll(bodies, (body, settled) => send(body, messageOptionsOf(body), drained, settled)),
     part: { events: drainEvents, bytes: drainBytes },
     emptied() {
       if (spool?.depth().events === 0) emergency?.drained();
@@ -239,7 +283,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   return {
     publish,
-    publishAll: (events) => Promise.allSettled(events.map(publish)),
+    publishAll: (events) => publishEncoded(events.map(encoded)),
+    publishEncoded,
     depth: state,
     ready: () => (link.state() !== true ? link.state() : blocked ? 'the broker blocks publishers' : true),
     accepting() {
@@ -266,4 +311,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
       await spool?.close();
     },
   };
+}
+
+function encoded(event: WeirEvent): Encoded {
+  const { id, type, time } = event;
+  return { id, type, time, body: encodeEvent(event) };
+}
+
+function outcomeOf(problem: SpoolError | undefined): PromiseSettledResult<Published> {
+  return problem ? { status: 'rejected', reason: problem } : SPOOLED;
 }

@@ -8,12 +8,16 @@ export const HEADER_BYTES = 8;
 /** A length above this is not a length, and none is 0. */
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 
-export function encodeRecord(payload: Buffer): Buffer {
-  const record = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
-  record.writeUInt32BE(payload.length, 0);
-  record.writeUInt32BE(crc32(payload), 4);
-  payload.copy(record, HEADER_BYTES);
-  return record;
+/** The records of so many payloads, one behind the other. */
+export function encodeRecords(payloads: readonly Buffer[]): Buffer {
+  const block = Buffer.allocUnsafe(payloads.reduce((bytes, { length }) => bytes + HEADER_BYTES + length, 0));
+  let at = 0;
+  for (const payload of payloads) {
+    at = block.writeUInt32BE(payload.length, at);
+    at = block.writeUInt32BE(crc32(payload), at);
+    at += payload.copy(block, at);
+  }
+  return block;
 }
 
 /** A range of bytes that holds no valid record. */

@@ -5,7 +5,7 @@ import { openDirectory, type SegmentFile, type SpoolDepth, type SpoolDirectory }
 import { fileSystem, makeDirectory, makePrivate, writeAt, type FileSystem } from './spool-disk';
 import { SpoolError, spoolErrorOf } from './spool-error';
 import { lockDirectory } from './spool-lock';
-import { encodeRecord, HEADER_BYTES, MAX_PAYLOAD_BYTES } from './spool-segment';
+import { encodeRecords, HEADER_BYTES, MAX_PAYLOAD_BYTES } from './spool-segment';
 
 /** Some records of the spool, read back to be sent. */
 export interface Segment {
@@ -22,6 +22,8 @@ export interface Segment {
 export interface Spool {
   /** Resolves when the payload is durably on disk. @throws SpoolError when it is not. */
   append(payload: Buffer): Promise<void>;
+  /** {@link append} for many; resolves with why each is not on disk, undefined for one that is. Never rejects. */
+  appendAll(payloads: readonly Buffer[]): Promise<(SpoolError | undefined)[]>;
   /**
    * The oldest segment that can be read, sealed so that nothing is appended to it any more; undefined when the spool is
    * empty. @throws when there are segments and none can be read.
@@ -60,9 +62,8 @@ const READ_AGAIN_MS = 30_000;
 const HANGS_MS = 10_000;
 
 interface Waiting {
-  record: Buffer;
-  resolve: () => void;
-  reject: (error: SpoolError) => void;
+  payload: Buffer;
+  settle: (problem: SpoolError | undefined) => void;
 }
 
 /**
@@ -110,18 +111,18 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
 
   const writeBatch = async (): Promise<void> => {
     const batch = nextBatch();
-    const block = Buffer.concat(batch.map(({ record }) => record));
+    const block = encodeRecords(batch.map(({ payload }) => payload));
     writingSince = performance.now();
     try {
       // Twice, for a failure may be that of one file: the second time it is a new one.
       await append(block, batch.length).catch(() => append(block, batch.length));
-      for (const { resolve } of batch) resolve();
+      for (const { settle } of batch) settle(undefined);
       works();
     } catch (error) {
       fails(error as NodeJS.ErrnoException);
       const refused = [...batch, ...waiting.splice(0)];
       promised = block.length;
-      for (const { reject } of refused) reject(spoolErrorOf(error));
+      for (const { settle } of refused) settle(spoolErrorOf(error));
     }
     writingSince = undefined;
     promised -= block.length;
@@ -146,7 +147,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const nextBatch = (): Waiting[] => {
     let bytes = 0;
     let count = 0;
-    while (count < waiting.length && bytes < SEGMENT_BYTES) bytes += waiting[count++]?.record.length ?? 0;
+    while (count < waiting.length && bytes < SEGMENT_BYTES)
+      bytes += HEADER_BYTES + (waiting[count++]?.payload.length ?? 0);
     return waiting.splice(0, count);
   };
 
@@ -184,8 +186,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     return taken.bytes + taken.otherBytes + promised + bytes > maxBytes;
   };
 
-  const refusal = (payload: Buffer, bytes: number): SpoolError | undefined => {
-    const { length } = payload;
+  const refusal = ({ length }: Buffer): SpoolError | undefined => {
+    const bytes = HEADER_BYTES + length;
     if (closed) return new SpoolError('The spool is closed', 'The service is stopping');
     if (length === 0 || length > MAX_PAYLOAD_BYTES)
       return new SpoolError(`The spool takes events of 1 to ${MAX_PAYLOAD_BYTES} bytes, not of ${length}`);
@@ -196,17 +198,35 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     return undefined;
   };
 
+  /** Puts it in the line for the disk, unless it is refused. */
+  const enqueue = (payload: Buffer, settle: Waiting['settle']): void => {
+    const refused = refusal(payload);
+    if (refused) return settle(refused);
+    promised += HEADER_BYTES + payload.length;
+    waiting.push({ payload, settle });
+  };
+
+  const appendAll = (payloads: readonly Buffer[]): Promise<(SpoolError | undefined)[]> =>
+    new Promise((resolve) => {
+      const problems: (SpoolError | undefined)[] = [];
+      let left = payloads.length;
+      if (left === 0) resolve(problems);
+      payloads.forEach((payload, place) =>
+        enqueue(payload, (refused) => {
+          problems[place] = refused;
+          left -= 1;
+          if (left === 0) resolve(problems);
+        }),
+      );
+      if (waiting.length > 0) flushing ??= flush();
+    });
+
   return {
-    append(payload) {
-      const record = encodeRecord(payload);
-      const refused = refusal(payload, record.length);
-      if (refused) return Promise.reject(refused);
-      promised += record.length;
-      return new Promise((resolve, reject) => {
-        waiting.push({ record, resolve, reject });
-        flushing ??= flush();
-      });
+    async append(payload) {
+      const [refused] = await appendAll([payload]);
+      if (refused) throw refused;
     },
+    appendAll,
     async oldest() {
       let failed: { error: unknown } | undefined;
       for (const file of [...directory.files]) {

@@ -8,8 +8,13 @@ import { hash } from 'node:crypto';
  * at 10^12 remembered events the chance of any collision is below 10^-14.
  */
 export function identityOf(event: { source: string; id: string }): Buffer {
+  return Buffer.from(identityHex(event), 'hex');
+}
+
+/** {@link identityOf} as 32 hexadecimal digits: for many in one buffer. */
+export function identityHex(event: { source: string; id: string }): string {
   // One call and a string: a third of the time of a hash object, and no garbage of its own.
-  return Buffer.from(hash('sha256', `${event.source.length}:${event.source}${event.id}`).slice(0, 32), 'hex');
+  return hash('sha256', `${event.source.length}:${event.source}${event.id}`).slice(0, 32);
 }
 
 /** {@link identityOf} as text: base64url, 22 characters. For document ids and fields. */

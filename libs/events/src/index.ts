@@ -3,7 +3,7 @@ export type { Origin, WeirEvent } from './event';
 export { checkEvent, decodeEvent, limits } from './check';
 export type { Checked, Problem } from './check';
 export { redact, REDACTED } from './redact';
-export { identityKey, identityOf } from './identity';
+export { identityHex, identityKey, identityOf } from './identity';
 export { architectureOf, architecturesOf } from './architecture';
 export { freeMailDomains } from './free-mail';
 export { canonicalDomain, canonicalName, organizationOf, organizationOfEmail } from './organization';

@@ -3,7 +3,7 @@ import { createPublisher, deadQueueOf, declareTopology, EXCHANGE, queueOf, WORKE
 import { createEvent, encodeEvent, type WeirEvent } from '@weir/events';
 import { createHealth, type Config, type Variables } from '@weir/service';
 import type { workerVariables } from '@weir/worker';
-import { startWorker, type WorkerDefinition } from '@weir/worker';
+import { startWorker, type Worker, type WorkerDefinition } from '@weir/worker';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { PrivateServer } from './servers/server';
@@ -44,12 +44,12 @@ export function samplePull(n = 0): WeirEvent {
  * redelivery and unanswered writes, a bad one is parked without taking others with it, a store may go and come back,
  * and stopping loses nothing.
  */
-export function describeWorker<V extends Variables>(
-  definition: WorkerDefinition<V>,
+export function describeWorker<V extends Variables, Item>(
+  definition: WorkerDefinition<V, Item>,
   openStore: () => Promise<StoreUnderTest<V>>,
 ): void {
   describe(`the ${definition.name} worker`, () => {
-    let bench: Bench<V>;
+    let bench: Bench<V, Item>;
     beforeAll(async () => {
       bench = await openBench(definition, await openStore());
     }, 120_000);
@@ -199,7 +199,7 @@ export function describeWorker<V extends Variables>(
   });
 }
 
-type Wrap = (worker: ReturnType<WorkerDefinition['create']>) => ReturnType<WorkerDefinition['create']>;
+type Wrap<Item> = (worker: Worker<Item>) => Worker<Item>;
 
 interface Running {
   readiness(): Promise<{ ready: boolean; checks: Record<string, true | string> }>;
@@ -214,9 +214,9 @@ interface Running {
   stop(): Promise<void>;
 }
 
-type Bench<V extends Variables> = Awaited<ReturnType<typeof openBench<V>>>;
+type Bench<V extends Variables, Item> = Awaited<ReturnType<typeof openBench<V, Item>>>;
 
-async function openBench<V extends Variables>(definition: WorkerDefinition<V>, store: StoreUnderTest<V>) {
+async function openBench<V extends Variables, Item>(definition: WorkerDefinition<V, Item>, store: StoreUnderTest<V>) {
   const directory = await temporaryDirectory();
   const broker = await isolated.amqp();
   const log = pino({ level: 'silent' });
@@ -245,7 +245,7 @@ async function openBench<V extends Variables>(definition: WorkerDefinition<V>, s
       for (const body of bodies) channel.publish(EXCHANGE, '', body, { persistent: true });
       await channel.waitForConfirms();
     },
-    start(wrap: Wrap = (worker) => worker): Running {
+    start(wrap: Wrap<Item> = (worker) => worker): Running {
       const metrics = new Registry();
       const health = createHealth();
       const aborter = new AbortController();

@@ -1,4 +1,4 @@
-import { identityOf, utcDay, type WeirEvent } from '@weir/events';
+import { identityHex, utcDay, type WeirEvent } from '@weir/events';
 import { createBuckets } from './cube/cells';
 import { createReader, type Read } from './cube/reader';
 import { entry } from './entry';
@@ -8,8 +8,8 @@ import { createMemberCollector, type DistinctOptions } from './members';
 import { isCube, isKeyed, type Cube, type Statistic, type Step } from './statistic';
 import { organizationsKey, seenKey } from './store';
 
-/** Remembered groups, and cells and names of cubes; when there are more of either, all are forgotten and made again. */
-const REMEMBERED = { groups: 20_000, cells: 300_000 };
+/** Remembered counters, and cells and names of cubes; when there are more of either, all are forgotten and made again. */
+const REMEMBERED = { counters: 20_000, cells: 100_000 };
 
 /** How many names a bucket of a cube tells apart where nobody says. */
 export const DEFAULT_NAMES = 5000;
@@ -23,6 +23,8 @@ export interface Uncountable {
 export interface Prepared {
   /** Undefined when there is nothing to count. */
   call: ScriptCall | undefined;
+  /** How many events have come before in the same batch. */
+  repeated: number;
   refused: Uncountable[];
 }
 
@@ -51,32 +53,24 @@ export interface CountingOptions {
   distinct?: DistinctOptions;
 }
 
-/** What events of one day for which the named counters say the same add to there: made once, used by every batch. */
-interface Plan {
+/** A named counter. */
+export interface Counter {
+  key: string;
+  /** The organization that it is of, and the set that has the names of all. */
+  organization: { index: string; name: string } | undefined;
+  /** By how much it grows in the batch in hand. */
+  by: number;
+}
+
+/** A UTC day, and what of it is in the batch in hand. */
+export interface Day {
   seen: string;
-  /** The keys of the counters that it is one more of. */
-  counters: readonly string[];
-  organizations: readonly { index: string; name: string }[];
+  /** What is one more for an event of which a statistic says this. */
+  counters: Map<readonly Step[], readonly Counter[]>;
+  events: WeirEvent[];
+  /** Theirs, in the same order, in hexadecimal. */
+  identities: string[];
 }
-
-/** Events of one hour that count alike, and their identities in the batch in hand. */
-export interface Group {
-  plan: Plan;
-  /** What they do to each cube; their amounts aside. */
-  reads: readonly Read[];
-  identities: Buffer[];
-  /** The amounts of the first event, then those of the second … */
-  amounts: number[];
-}
-
-/** On the way to a group: from the hour through what each statistic said of the event. Remembered from batch to batch. */
-interface Way {
-  next: Map<readonly Step[] | Read, Way>;
-  plan?: Plan;
-  group?: Group;
-}
-
-const none: readonly Step[] = [];
 
 /**
  * Turns batches of events into calls of the counter script. Work is done per event only where it must be (identity, what
@@ -96,12 +90,11 @@ export function createPreparer({
   const cubes = statistics.filter(isCube).map((cube) => createReader(cube, buckets));
   const foreign = (plugins?.cubes ?? []).map((cube) => createReader(cube, buckets));
   const members = distinct && createMemberCollector(statistics, prefix, distinct);
-  const hours = new Map<string, Way>();
+  const days = new Map<string, Day>();
+  const counters = new Map<string, Counter>();
   let remembered = 0;
-  const makeWay = (): Way => {
-    remembered++;
-    return { next: new Map() };
-  };
+  let touched = { days: [] as Day[], counters: [] as Counter[] };
+  const identities = new Set<string>();
 
   /** What all cubes say of the event, where they say anything. */
   const readCubes = (event: WeirEvent, hour: string): Read[] => {
@@ -121,86 +114,92 @@ export function createPreparer({
     return reads;
   };
 
-  const add = (event: WeirEvent, groups: Group[]): void => {
-    const hour = event.time.slice(0, 'YYYY-MM-DDTHH'.length);
-    const lists = keyed.map((statistic) => {
-      const list = statistic.steps(event);
-      return list.length === 0 ? none : list;
-    });
-    const reads = readCubes(event, hour);
+  /** Whether the event has not come before in this batch. Whatever it counts for: it may be history for another statistic one day. */
+  const add = (event: WeirEvent): boolean => {
+    const day = entry(days, utcDay(event), () => makeDay(utcDay(event)));
+    const counted = keyed.map((statistic) => countersOf(statistic.steps(event), day, event));
+    const reads = readCubes(event, event.time.slice(0, 'YYYY-MM-DDTHH'.length));
     const planned = members?.plan(event) ?? [];
-    // Whatever it counts for: it may be history for another statistic one day.
-    addTo(groupOf(lists, reads, hour), event, groups);
+    const identity = identityHex(event);
+    if (identities.has(identity)) return false;
+    // Nothing throws from here on: an event counts whole or not at all.
+    identities.add(identity);
+    if (day.events.length === 0) touched.days.push(day);
+    day.events.push(event);
+    day.identities.push(identity);
+    for (const some of counted) some.forEach(addToCounter);
+    for (const read of reads) addToCubes(read, event.time);
     members?.collect(planned);
+    return true;
   };
 
-  /** The group of events for which all statistics say this: a remembered one, where there can be more than one. */
-  const groupOf = (lists: readonly (readonly Step[])[], reads: readonly Read[], hour: string): Group => {
-    let way = entry(hours, hour, makeWay);
-    for (const list of lists) way = entry(way.next, list, makeWay);
-    const plan = (way.plan ??= planOf(lists.flat(), utcDay({ time: hour })));
-    if (!reads.every(({ shared }) => shared)) return { plan, reads, identities: [], amounts: [] };
-    for (const read of reads) way = entry(way.next, read, makeWay);
-    return (way.group ??= { plan, reads, identities: [], amounts: [] });
+  const addToCounter = (counter: Counter): void => {
+    if (counter.by === 0) touched.counters.push(counter);
+    counter.by += 1;
   };
 
-  /** Adds the event to its group, and the group to those of the batch when it is the first. */
-  const addTo = (group: Group, event: WeirEvent, groups: Group[]): void => {
-    if (group.identities.length === 0) {
-      groups.push(group);
-      for (const { ones, others } of group.reads) {
-        ones.forEach(buckets.touch);
-        for (const cells of others) cells.forEach(buckets.touch);
-      }
-    }
-    group.identities.push(identityOf(event));
-    for (const { amounts, latest } of group.reads) {
-      for (const amount of amounts) group.amounts.push(amount);
-      for (const cell of latest) buckets.touchLatest(cell, event.time);
-    }
+  const addToCubes = ({ steps, latest }: Read, time: string): void => {
+    for (const { cells, by } of steps) for (const cell of cells) buckets.add(cell, by);
+    for (const cells of latest) for (const cell of cells) buckets.touchLatest(cell, time);
   };
 
-  const planOf = (steps: readonly Step[], day: string): Plan => {
-    const organizations = new Map<string, Plan['organizations'][number]>();
-    const counters = steps.map(({ measure, dimensions, resolution }) => {
-      const name = dimensions['o'];
-      if (name !== undefined) {
-        organizations.set(`${measure} ${name}`, { index: organizationsKey(prefix, measure), name });
-      }
-      return prefix + formatCounter(measure, dimensions, resolution === 'day' ? day : undefined);
+  const makeDay = (day: string): Day => {
+    return { seen: seenKey(prefix, day), counters: new Map(), events: [], identities: [] };
+  };
+
+  const countersOf = (steps: readonly Step[], day: Day, event: WeirEvent): readonly Counter[] => {
+    if (steps.length === 0) return none;
+    return entry(day.counters, steps, () => {
+      remembered++;
+      return steps.map((step) => counterOf(step, utcDay(event)));
     });
-    return { seen: seenKey(prefix, day), counters, organizations: [...organizations.values()] };
+  };
+
+  const counterOf = ({ measure, dimensions, resolution }: Step, day: string): Counter => {
+    const key = prefix + formatCounter(measure, dimensions, resolution === 'day' ? day : undefined);
+    return entry(counters, key, () => {
+      const name = dimensions['o'];
+      const organization = name === undefined ? undefined : { index: organizationsKey(prefix, measure), name };
+      return { key, organization, by: 0 };
+    });
+  };
+
+  const clear = (): void => {
+    for (const day of touched.days) [day.events, day.identities] = [[], []];
+    for (const counter of touched.counters) counter.by = 0;
+    touched = { days: [], counters: [] };
+    identities.clear();
+    buckets.clear();
+    members?.clear();
   };
 
   const readers = [...cubes, ...foreign];
   const size = (): number => readers.reduce((sum, reader) => sum + reader.size(), buckets.size());
   const forget = (): void => {
-    hours.clear();
+    days.clear();
+    counters.clear();
     buckets.forget();
     for (const reader of readers) reader.forget();
     remembered = 0;
   };
 
   return (batch) => {
-    if (remembered > REMEMBERED.groups || size() > REMEMBERED.cells) forget();
-    const groups: Group[] = [];
+    if (remembered + counters.size > REMEMBERED.counters || size() > REMEMBERED.cells) forget();
     const refused: Uncountable[] = [];
+    let repeated = 0;
     for (const event of batch) {
       try {
-        add(event, groups);
+        if (!add(event)) repeated++;
       } catch (error) {
         refused.push({ event, reason: `cannot be counted: ${(error as Error).message}` });
       }
     }
-    const collected = { groups, distinct: members?.collected() ?? { sets: [], texts: [] }, ...buckets.touched() };
+    const collected = { ...touched, distinct: members?.collected() ?? { sets: [], texts: [] }, ...buckets.touched() };
     const limits = { dedupeSeconds, keepSeconds, namesADay: distinct?.namesADay ?? 0 };
-    const call = groups.length + collected.distinct.sets.length === 0 ? undefined : layOut(collected, limits);
-    for (const group of groups) {
-      group.identities = [];
-      group.amounts = [];
-    }
-    buckets.clear();
-    members?.clear();
-    return { call, refused };
+    const call = touched.days.length === 0 ? undefined : layOut(collected, limits);
+    clear();
+    return { call, repeated, refused };
   };
 }
+
+const none: readonly Counter[] = [];

@@ -18,9 +18,9 @@ export const ANY_LIST = '*';
 /**
  * Dedupe, all increments and all distinct members of a batch, in one atomic step.
  *
- * Events that count alike are one group: how many of them are new is found out once, and each counter of the group
- * grows by that number. So the cost is per event, plus per distinct counter; not per event and counter. The numbers in
- * cubes (cells) are counted as counters are, and written at the end: those of an hour, which add to those of its day.
+ * The worker has added up what the events do, as if all of them were new, which they nearly always are. So the cost is
+ * per event for its identity alone, and per distinct number beside that. When any of them is known nothing is counted:
+ * the script says which, and is called again without them.
  *
  * Everything is checked before anything is written: a script that fails half-way is not rolled back by Redis. What may
  * be written again without harm (names, members) is written before the identities, after which nothing comes again.
@@ -31,34 +31,32 @@ export const counterScript = `
 -- KEYS     where the counting is guarded, the hold, the id of the store and the list of live cubes; then the sets of identities (one a day),
 --          the sorted sets of organizations (one a metric) and of latest times, the HyperLogLogs of what was left out
 --          (one a room), those of distinct members, the numbers of sets in each room, the counters, the buckets of
---          cubes (hours before days), and the blocks that these are in
+--          cubes, and the blocks that these are in
 -- ARGV[1]  the layout, one flat array of numbers in msgpack:
 --            seconds that a set of identities is kept after its last new member
 --            seconds that everything else is kept after it was made, 0 for as long as it says itself
 --            number of sets of identities; number of sorted sets of organizations; number of those of latest times
 --            number of rooms; number of sets of distinct members; how many sets a room has place for
 --            number of counters; number of buckets
+--            for each set of identities: number of identities
 --            for each sorted set of organizations: number of its names
 --            for each sorted set of latest times: how many it keeps; number of members; for each: the member, as a
 --              position in ARGV[5]; its time, Unix milliseconds
 --            for each set of distinct members: the Unix time until which it is kept; its room, from 1, or 0 when it
 --              always has its place; its name; number of members; the members, each a position in ARGV
---            for each set of identities: number of its groups; for each group:
---              number of events; number of an event's amounts beside the one; all amounts, event by event
---              number of what grows by one; the positions of that: the counters from 1, the cells after them
---              for each amount: number of what grows by it; the positions of that
+--            for each counter: by how much it grows
 --            for each bucket: the Unix time until which it is kept; how many members it tells apart; number of its
---              blocks; number of cells; for each cell: the member, as a position in ARGV[5]; the position of the cell
---              of its day, or 0
--- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, one group after the other
+--              blocks; number of members; for each: the member, as a position in ARGV[5]; by how much it grows
+-- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, all different, one set after the other
 -- ARGV[3]  the id that the store must have; empty where the counting is not guarded
 -- ARGV[4]  the list that must be there; ${ANY_LIST} for any
 -- ARGV[5]  the members of cubes, one array in msgpack
 -- ARGV[6…] the names, one sorted set after the other; then the names of sets and the members, in any order
 --
--- Returns how many of the events were new. Fails with ${WRONG_KEY}, having written nothing, when a key is of another
--- type, or a counter holds something else than a whole number of at most 18 digits; with ${HELD} while there is a
--- hold; with ${GONE} when the store has another id or none; with ${STALE} when the list is another one.
+-- Returns the positions, from 1, of the identities that are known: when there is none all has been counted, otherwise
+-- nothing. Fails with ${WRONG_KEY}, having written nothing, when a key is of another type, or a counter holds something
+-- else than a whole number of at most 18 digits; with ${HELD} while there is a hold; with ${GONE} when the store has
+-- another id or none; with ${STALE} when the list is another one.
 
 local CHUNK = 4000 -- unpack() may put at most some 8,000 values on Lua's stack
 local call, find, sub = redis.call, string.find, string.sub
@@ -69,7 +67,6 @@ local function take()
 end
 local seconds, keep, sets, indexes, latests = take(), take(), take(), take(), take()
 local rooms, distincts, place, counters, buckets = take(), take(), take(), take(), take()
-local texts = cmsgpack.unpack(ARGV[5])
 local guards = ARGV[3] == '' and 0 or 3
 local latest = guards + sets + indexes
 local leftOut = latest + latests -- the keys before the first of its kind, as in what follows
@@ -96,6 +93,25 @@ for i = guards + 1, leftOut do
   local found = call('TYPE', KEYS[i]).ok
   if found ~= wanted and found ~= 'none' then return refuse(KEYS[i], 'a ' .. found, 'a ' .. wanted) end
 end
+
+-- The identities of each set in chunks, and which of all are known
+local chunks, known, identity = {}, {}, 0
+for set = 1, sets do
+  local left = take()
+  while left > 0 do
+    local chunk = { key = KEYS[guards + set] }
+    for i = 1, math.min(left, CHUNK) do
+      chunk[i] = sub(ARGV[2], identity * ${IDENTITY_BYTES} + 1, (identity + 1) * ${IDENTITY_BYTES})
+      identity = identity + 1
+    end
+    for i, found in ipairs(call('SMISMEMBER', chunk.key, unpack(chunk))) do
+      if found == 1 then table.insert(known, identity - #chunk + i) end
+    end
+    table.insert(chunks, chunk)
+    left = left - #chunk
+  end
+end
+
 local absent = {}
 for i = leftOut + 1, taken do
   local begins = redis.pcall('GETRANGE', KEYS[i], 0, 3) -- all that it says is a string, and the one of no key is empty
@@ -129,7 +145,7 @@ end
 
 -- Remember the organizations; one that is known already changes nothing
 
-local name = 5
+local texts, name = cmsgpack.unpack(ARGV[5]), 5
 for index = 1, indexes do
   local left, key = take(), KEYS[guards + sets + index]
   while left > 0 do
@@ -198,102 +214,45 @@ for room = 1, rooms do
   end
 end
 
--- Find out what is new, remember it, and add it up
+if #known > 0 then return known end
 
-local identities, identity = ARGV[2], 1
-local sums, fresh = {}, 0
+-- Remember the identities
 
--- Remembers those of a group's identities that are new, and says how many that were.
-local function remember(set, events)
-  if events == 1 then
-    local member = sub(identities, identity, identity + ${IDENTITY_BYTES - 1})
-    identity = identity + ${IDENTITY_BYTES}
-    return call('SADD', set, member)
-  end
-  local new = 0
-  while events > 0 do
-    local n = math.min(events, CHUNK)
-    local members = {}
-    for i = 1, n do
-      members[i] = sub(identities, identity, identity + ${IDENTITY_BYTES - 1})
-      identity = identity + ${IDENTITY_BYTES}
-    end
-    new, events = new + call('SADD', set, unpack(members)), events - n
-  end
-  return new
-end
-
--- Adds to the sums that the layout names next.
-local function grow(by)
-  local first = at + 2
-  at = at + 1 + layout[at + 1]
-  if by == 0 then return end
-  for i = first, at do
-    local sum = layout[i]
-    sums[sum] = (sums[sum] or 0) + by
-  end
-end
-
-for set = 1, sets do
-  local known, key = fresh, KEYS[guards + set]
-  for group = 1, take() do
-    local events, amounts = take(), take()
-    if amounts == 0 then
-      local new = remember(key, events)
-      fresh = fresh + new
-      grow(new)
-    else
-      local new, totals = 0, {}
-      for amount = 1, amounts do totals[amount] = 0 end
-      for event = 1, events do
-        if remember(key, 1) == 1 then
-          new = new + 1
-          for amount = 1, amounts do totals[amount] = totals[amount] + layout[at + amount] end
-        end
-        at = at + amounts
-      end
-      fresh = fresh + new
-      grow(new)
-      for amount = 1, amounts do grow(totals[amount]) end
-    end
-  end
-  if fresh > known then call('EXPIRE', KEYS[guards + set], seconds) end
+for _, chunk in ipairs(chunks) do
+  call('SADD', chunk.key, unpack(chunk))
+  call('EXPIRE', chunk.key, seconds)
 end
 
 -- Count
 
-local text = setmetatable({}, { -- most sums are small and many are equal: each is written out once
-  __index = function(known, sum)
-    known[sum] = string.format('%.0f', sum)
-    return known[sum]
+local text = setmetatable({}, { -- most are small and many are equal: each is written out once
+  __index = function(written, number)
+    written[number] = string.format('%.0f', number)
+    return written[number]
   end,
 })
-for i = 1, counters do
-  local sum = sums[i]
-  if sum then
-    local value = call('INCRBY', KEYS[before + i], text[sum])
-    if keep > 0 and value == sum then call('EXPIRE', KEYS[before + i], keep) end
-  end
+for i = before + 1, bucket do
+  local by = take()
+  local value = call('INCRBY', KEYS[i], text[by])
+  if keep > 0 and value == by then call('EXPIRE', KEYS[i], keep) end
 end
 
 -- Count in the cubes
 
-local cell = counters
-for i = bucket + 1, block do
+for i = bucket + 1, bucket + buckets do
   local key, size = KEYS[i], sizes[i]
-  local untilTime, names, blocks, cells = take(), take(), take(), take()
-  local crowded, other, written = size + cells > names, 0, false
-  for n = 1, cells do
-    local member, day, sum = texts[layout[at + 1]], layout[at + 2], sums[cell + n]
+  local untilTime, names, blocks, members = take(), take(), take(), take()
+  local crowded, other, written = size + members > names, 0, false
+  for _ = 1, members do
+    local member, by = texts[layout[at + 1]], layout[at + 2]
     at = at + 2
-    if sum and sum ~= 0 then
-      if day > 0 then sums[day] = (sums[day] or 0) + sum end
+    if by ~= 0 then
       local known = not crowded or call('ZSCORE', key, member)
       if known or size < names then
-        call('ZINCRBY', key, text[sum], member)
+        call('ZINCRBY', key, text[by], member)
         if not known then size = size + 1 end
       else
-        other = other + sum
+        other = other + by
       end
       written = true
     end
@@ -303,7 +262,7 @@ for i = bucket + 1, block do
     if keep > 0 then call('EXPIRE', key, keep) else call('EXPIREAT', key, untilTime) end
   end
   if written and blocks > 0 then call('UNLINK', unpack(KEYS, block + 1, block + blocks)) end
-  cell, block = cell + cells, block + blocks
+  block = block + blocks
 end
-return fresh
+return known
 `;

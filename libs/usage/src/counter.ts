@@ -66,10 +66,16 @@ export function createCounter({ redis, storeId, live = ANY_LIST, ...options }: C
   const guards = [holdKey(options.prefix), storeKey(options.prefix), liveKey(options.prefix)];
   return {
     async count(batch) {
-      const { call, refused } = prepare(batch);
-      if (!call) return { counted: 0, duplicates: 0, refused };
-      const counted = await run(redis, storeId === undefined ? call : guarded(call, guards, [storeId(), live]));
-      return { counted, duplicates: call.events - counted, refused };
+      const { call, repeated, refused } = prepare(batch);
+      let [left, duplicates] = [call, repeated];
+      while (left) {
+        const { events } = left;
+        const known = await run(redis, storeId === undefined ? left : guarded(left, guards, [storeId(), live]));
+        if (known.size === 0) return { counted: events.length, duplicates, refused };
+        duplicates += known.size;
+        left = prepare(events.filter((_, at) => !known.has(at + 1))).call;
+      }
+      return { counted: 0, duplicates, refused };
     },
   };
 }
@@ -79,8 +85,9 @@ function guarded({ keys, args, events }: ScriptCall, guards: readonly string[], 
   return { keys: [...guards, ...keys], args: [layout, identities, ...values, ...texts], events };
 }
 
-async function run(redis: Redis, { keys, args }: ScriptCall): Promise<number> {
-  return Number(await runScript(redis, counterScript, keys, args).catch(explain));
+/** The positions, from 1, of events that are known: none when all have been counted. */
+async function run(redis: Redis, { keys, args }: ScriptCall): Promise<ReadonlySet<number>> {
+  return new Set((await runScript(redis, counterScript, keys, args).catch(explain)) as number[]);
 }
 
 function explain(error: unknown): never {

@@ -1,15 +1,16 @@
+import type { WeirEvent } from '@weir/events';
 import type { Bucket, LatestSet } from './cube/cells';
 import { entry } from './entry';
 import type { MemberCollector } from './members';
 import type { RoomKeys } from './store';
-import type { Group } from './batch';
+import type { Counter, Day } from './batch';
 
 /** A batch as the counter script takes it: its KEYS and its ARGV. */
 export interface ScriptCall {
   keys: string[];
   args: (Buffer | string)[];
-  /** Events in it: those that any statistic counts. */
-  events: number;
+  /** The events in it, in the order of their identities. */
+  events: WeirEvent[];
 }
 
 export interface Limits {
@@ -20,7 +21,8 @@ export interface Limits {
 
 /** What a batch brings, collected by where it goes. */
 export interface Collected {
-  groups: readonly Group[];
+  days: readonly Day[];
+  counters: readonly Counter[];
   distinct: ReturnType<MemberCollector['collected']>;
   buckets: readonly Bucket[];
   latest: readonly LatestSet[];
@@ -30,78 +32,47 @@ export interface Collected {
 const BEFORE_NAMES = 5;
 
 /** Lays a batch out as `counter.lua.ts` describes. */
-export function layOut({ groups, distinct, buckets, latest }: Collected, limits: Limits): ScriptCall {
-  const sets = new Map<string, Group[]>();
+export function layOut({ days, counters, distinct, buckets, latest }: Collected, limits: Limits): ScriptCall {
   const indexes = new Map<string, Set<string>>();
-  const counters = new Map<string, number>();
-  for (const group of groups) {
-    const { seen, organizations } = group.plan;
-    entry(sets, seen, () => []).push(group);
-    for (const { index, name } of organizations) entry(indexes, index, () => new Set()).add(name);
-    for (const key of group.plan.counters) entry(counters, key, () => counters.size + 1);
+  for (const { organization } of counters) {
+    if (organization) entry(indexes, organization.index, () => new Set()).add(organization.name);
   }
   const names = [...indexes.values()].flatMap((own) => [...own]);
   const ofDistinct = layOutDistinct(distinct, BEFORE_NAMES + names.length);
-  const ofCubes = layOutCubes(buckets, latest, counters.size);
+  const ofCubes = layOutCubes(buckets, latest);
   const { rooms } = ofDistinct;
 
-  const layout = [limits.dedupeSeconds, limits.keepSeconds, sets.size, indexes.size, latest.length];
-  layout.push(rooms.length, distinct.sets.length, limits.namesADay, counters.size, buckets.length);
+  const layout = [limits.dedupeSeconds, limits.keepSeconds, days.length, indexes.size, latest.length];
+  layout.push(rooms.length, distinct.sets.length, limits.namesADay, counters.length, buckets.length);
+  for (const { events } of days) layout.push(events.length);
   for (const own of indexes.values()) layout.push(own.size);
-  const identities: Buffer[] = [];
-  const ofGroups: number[] = [];
-  for (const own of sets.values()) {
-    ofGroups.push(own.length);
-    for (const group of own) {
-      layOutGroup(group, counters, ofGroups);
-      for (const identity of group.identities) identities.push(identity);
-    }
-  }
   return {
     keys: [
-      ...sets.keys(),
+      ...days.map(({ seen }) => seen),
       ...indexes.keys(),
       ...latest.map(({ key }) => key),
       ...rooms.map(({ leftOut }) => leftOut),
       ...distinct.sets.map(({ key }) => key),
       ...rooms.map(({ taken }) => taken),
-      ...counters.keys(),
+      ...counters.map(({ key }) => key),
       ...buckets.map(({ key }) => key),
       ...buckets.flatMap(({ blocks }) => blocks),
     ],
     args: [
-      packNumbers([layout, ofCubes.latest, ofDistinct.layout, ofGroups, ofCubes.buckets]),
-      Buffer.concat(identities),
+      packNumbers([layout, ofCubes.latest, ofDistinct.layout, counters.map(({ by }) => by), ofCubes.buckets]),
+      Buffer.from(days.map(({ identities }) => identities.join('')).join(''), 'hex'),
       '',
       '',
       packTexts(ofCubes.members),
       ...names,
       ...ofDistinct.texts,
     ],
-    events: identities.length,
+    events: days.flatMap(({ events }) => events),
   };
 }
 
-function layOutGroup(group: Group, counters: Map<string, number>, layout: number[]): void {
-  const { plan, reads, identities, amounts } = group;
-  layout.push(identities.length, amounts.length / identities.length);
-  for (const amount of amounts) layout.push(amount);
-  layout.push(reads.reduce((sum, { ones }) => sum + ones.length, plan.counters.length));
-  for (const key of plan.counters) layout.push(counters.get(key) ?? 0);
-  for (const { ones } of reads) for (const { at } of ones) layout.push(at);
-  for (const { others } of reads) {
-    for (const cells of others) {
-      layout.push(cells.length);
-      for (const { at } of cells) layout.push(at);
-    }
-  }
-}
-
-/**
- * The parts of the layout that are about cubes, and the members that they name. `before` is the number of counters, whose
- * sums come before those of the cells. An hour and its day share the text of a member.
- */
-function layOutCubes(buckets: readonly Bucket[], latest: readonly LatestSet[], before: number) {
+/** The parts of the layout that are about cubes, and the members that they name: an hour and its day share the text of one. */
+function layOutCubes(buckets: readonly Bucket[], latest: readonly LatestSet[]) {
   const members: string[] = [];
   const ofLatest: number[] = [];
   for (const { names, touched } of latest) {
@@ -109,15 +80,13 @@ function layOutCubes(buckets: readonly Bucket[], latest: readonly LatestSet[], b
     for (const { member, time } of touched) ofLatest.push(members.push(member), Date.parse(time));
   }
   const ofBuckets: number[] = [];
-  let at = before;
-  for (const { touched } of buckets) for (const cell of touched) cell.at = ++at;
-  const texts: number[] = [];
+  const texts = new Map<string, number>();
   for (const { keptUntil, names, blocks, touched } of buckets) {
     ofBuckets.push(keptUntil, names, blocks.length, touched.length);
-    for (const { member, day, at: own } of touched) {
-      const text = texts[own] ?? members.push(member);
-      if (day !== undefined) texts[day.at] = text;
-      ofBuckets.push(text, day?.at ?? 0);
+    for (const { member, by } of touched) {
+      let text = texts.get(member);
+      if (text === undefined) texts.set(member, (text = members.push(member)));
+      ofBuckets.push(text, by);
     }
   }
   return { members, latest: ofLatest, buckets: ofBuckets };

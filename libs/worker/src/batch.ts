@@ -1,24 +1,15 @@
-import { answerTo, type Answer, type Handle } from '@weir/bus';
-import { CANARY, decodeEvent, type WeirEvent } from '@weir/events';
-import type { ConsumeMessage } from 'amqplib';
+import type { Answer, Handle } from '@weir/bus';
 import type { WorkerMetrics } from './metrics';
-import type { Letter, Parking } from './parking';
+import type { Parking } from './parking';
 import { untilDone } from './retry';
+import { createSort, type Sorted } from './sort';
 import type { StoreState } from './store-state';
-import type { Worker } from './worker';
-
-/** A batch, sorted into what each of its messages wants. */
-interface Sorted {
-  events: Map<WeirEvent, ConsumeMessage>;
-  letters: Letter[];
-  /** The canaries of this worker, and where each wants its answer. Those of other workers are in none of these. */
-  canaries: (Answer | undefined)[];
-}
+import type { Refused, Worker } from './worker';
 
 /** What is done with every batch: its events into the store, its canaries answered, what cannot be taken parked. */
-export function createHandle(options: {
+export function createHandle<Item>(options: {
   name: string;
-  worker: Worker;
+  worker: Worker<Item>;
   store: StoreState;
   parking: Parking;
   counted: WorkerMetrics;
@@ -26,63 +17,77 @@ export function createHandle(options: {
   signal: AbortSignal;
 }): Handle {
   const { name, worker, store, parking, counted, answer, signal } = options;
+  const sort = createSort(name, worker);
 
-  // The next batch is decoded while the store has this one; the store itself gets one batch at a time.
+  // The next batch is read while the store has this one; the store itself gets one batch at a time, unless it may have more.
   let turn: Promise<unknown> = Promise.resolve();
-  const handle: Handle = (messages, lost) => {
-    const sorted = sort(messages, name);
-    const stopped = () => lost.aborted || signal.aborted;
-    const mine = turn.then(async () => {
-      // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
-      if (stopped()) throw new Error('stopped');
-      await settle(sorted, stopped);
-      return new Map(sorted.letters.map((letter) => [letter.message, parking.park(letter, lost)]));
-    });
-    turn = mine.catch(() => {}); // the consumer hears of it
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    if (worker.anyOrder) return work();
+    const mine = turn.then(work);
+    turn = mine.catch(() => {}); // who waits for it hears of it
     return mine;
   };
 
-  const settle = async ({ events, letters, canaries }: Sorted, stopped: () => boolean): Promise<void> => {
+  const handle: Handle = async (messages, lost, written) => {
+    const stopped = () => lost.aborted || signal.aborted;
+    const sorting = sort(messages).then((sorted) => {
+      if (sorted.items.length > 0 && !stopped()) worker.ahead?.(sorted.items);
+      return sorted;
+    });
+    const letters = await settle(sorting, { stopped, written });
+    return new Map(letters.map((letter) => [letter.message, parking.park(letter, lost)]));
+  };
+
+  /** Resolves with what is to be parked, once the store has all the rest. */
+  const settle = async (
+    sorting: Promise<Sorted<Item>>,
+    { stopped, written }: { stopped(): boolean; written(): void },
+  ) => {
     const retry = { stopped, failed: store.failed('the store did not take a batch: trying again') };
-    if (events.size > 0) {
+    const refused = await untilDone(async () => {
+      const put = await inTurn(async () => {
+        const sorted = await sorting;
+        // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
+        if (stopped()) throw new Error('stopped');
+        return write(sorted, retry);
+      });
+      written();
+      await put.durable;
+      return put.refused;
+    }, retry);
+
+    const sorted = await sorting;
+    const { items, messages, letters, canaries } = sorted;
+    for (const { event, reason } of refused) {
+      const message = messages[items.indexOf(event)];
+      if (message) letters.push({ message, reason: 'refused by the store', error: reason });
+    }
+    if (items.length > 0) tell(sorted, refused.length);
+    if (items.length + canaries.length > 0) store.works();
+    for (const to of canaries) if (to) answer(to);
+    return letters;
+  };
+
+  const write = async ({ items, canaries }: Sorted<Item>, retry: Parameters<typeof untilDone>[1]) => {
+    let refused: readonly Refused<Item>[] = [];
+    let durable: Promise<void> | undefined;
+    if (items.length > 0) {
       const timed = counted.writeSeconds.startTimer();
-      const refused = (await untilDone(() => worker.write([...events.keys()]), retry)) ?? [];
+      refused = (await untilDone(() => worker.write(items), retry)) ?? [];
       timed();
-      for (const { event, reason } of refused) {
-        const message = events.get(event);
-        if (message) letters.push({ message, reason: 'refused by the store', error: reason });
-      }
-      counted.written.inc(events.size - refused.length);
-      counted.batchEvents.observe(events.size);
-      counted.lastEvent.setToCurrentTime();
-      counted.lag.set(oldestAgeSeconds(events.keys()));
+      durable = worker.durable?.();
+      durable?.catch(() => {}); // who waits for it hears of it, but not before a probe
     }
     if (canaries.length > 0) await untilDone(async () => worker.probe?.(), retry);
-    if (events.size + canaries.length > 0) store.works();
-    for (const to of canaries) if (to) answer(to);
+    return { refused, durable };
+  };
+
+  const tell = ({ items, oldest }: Sorted<Item>, refused: number): void => {
+    counted.written.inc(items.length - refused);
+    counted.batchEvents.observe(items.length);
+    counted.lastEvent.setToCurrentTime();
+    counted.lag.set(oldest === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(oldest)) / 1000));
   };
 
   return handle;
-}
-
-function sort(messages: readonly ConsumeMessage[], name: string): Sorted {
-  const sorted: Sorted = { events: new Map(), letters: [], canaries: [] };
-  for (const message of messages) {
-    const checked = decodeEvent(message.content);
-    if (!checked.ok) {
-      const error = checked.problems.map(({ field, message: text }) => `${field || 'event'}: ${text}`).join('; ');
-      sorted.letters.push({ message, reason: 'invalid event', error });
-    } else if (checked.event.type !== CANARY) {
-      sorted.events.set(checked.event, message);
-    } else if (checked.event.data['worker'] === name) {
-      sorted.canaries.push(answerTo(message.properties));
-    }
-  }
-  return sorted;
-}
-
-function oldestAgeSeconds(events: Iterable<WeirEvent>): number {
-  let oldest: string | undefined;
-  for (const { time } of events) if (oldest === undefined || time < oldest) oldest = time;
-  return oldest === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(oldest)) / 1000);
 }

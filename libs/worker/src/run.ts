@@ -25,8 +25,8 @@ const STORE_STOP_MS = 3000;
 const DEFAULT_BATCH = { maxEvents: 1000, maxAgeMs: 10 };
 
 /** The whole of a worker's `main`. */
-export function runWorker<V extends Variables>(
-  definition: WorkerDefinition<V>,
+export function runWorker<V extends Variables, Item>(
+  definition: WorkerDefinition<V, Item>,
   process: NodeJS.Process,
 ): Promise<void> {
   return runApp(
@@ -46,8 +46,8 @@ type WorkerConfig<V extends Variables> = Config<V> & Config<typeof workerVariabl
  *
  * @param watchIntervalMs how often it looks at the topology and sends itself a canary
  */
-export function startWorker<V extends Variables>(
-  definition: WorkerDefinition<V>,
+export function startWorker<V extends Variables, Item>(
+  definition: WorkerDefinition<V, Item>,
   config: WorkerConfig<V>,
   context: Pick<Context, 'log' | 'metrics' | 'health' | 'signal' | 'onStop'>,
   { watchIntervalMs = WATCH_INTERVAL_MS }: { watchIntervalMs?: number } = {},
@@ -99,7 +99,7 @@ export function startWorker<V extends Variables>(
 }
 
 /** Tells the worker that the flow works, and waits for nothing; said in the log once for each new reason why it failed. */
-function createTelling(worker: Worker, log: Logger): () => void {
+function createTelling(worker: Pick<Worker, 'flowed'>, log: Logger): () => void {
   let busy = false;
   let said: string | undefined;
   return () => {

@@ -4,8 +4,9 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
 /** An event that the store can never take, however often it is tried. */
-export interface Refused {
-  event: WeirEvent;
+export interface Refused<Item = WeirEvent> {
+  /** The event, as {@link Worker.prepare} has made it. */
+  event: Item;
   /** What the store said, for the person who reads the dead letters. */
   reason: string;
 }
@@ -14,18 +15,36 @@ export interface Refused {
  * A worker is what it does with a batch; the kit owns everything else: consuming, validating, batching, retrying,
  * parking, acknowledging, draining, canaries, metrics.
  *
- * The calling protocol: `connect` until it resolves (with back-off), then `write` one batch at a time and
- * `probe` between two of them, then `close`.
+ * The calling protocol: `connect` until it resolves (with back-off), then `write` one batch at a time, in the order in
+ * which they came, and `probe` between two of them, then `close`. An `Item` is what the worker makes of an event.
  */
-export interface Worker {
+export interface Worker<Item = WeirEvent> {
   /** Reaches the store and prepares it. Must fail within bounded time, with a message without credentials. */
   connect(): Promise<void>;
   /**
-   * Resolves only when the store has the whole batch durably, except for the events that it returns as refused, which
-   * are parked. Rejecting is retriable: the same batch comes again after a while. Any event may come twice, in two
+   * What is written of an event, made as soon as it is here, while the store has others. Nothing else of the event is
+   * kept: thousands of them wait at one time. An event for which it throws is parked. Without it, the event itself.
+   */
+  prepare?(event: WeirEvent): Item;
+  /**
+   * Told of a batch that is to be written next, while the store may still have the one before: what can be asked ahead
+   * is asked now. {@link write} gets the same array. It may not happen, where the worker stops.
+   */
+  ahead?(batch: readonly Item[]): void;
+  /** Two batches may be written at one time, in any order: none has to know what the other does. */
+  anyOrder?: true;
+  /**
+   * Resolves only when the store has the whole batch, durably unless there is `durable`, except for the events that it
+   * returns as refused, which are parked. Rejecting is retriable: the same batch comes again after a while. Any event may come twice, in two
    * batches or in one, and must have its effect once.
    */
-  write(batch: readonly WeirEvent[]): Promise<readonly Refused[] | void>;
+  write(batch: readonly Item[]): Promise<readonly Refused<Item>[] | void>;
+  /**
+   * Of a store that answers before it has something durably: resolves when it has what the last `write` gave it. Asked
+   * right behind each `write`; the batch is acknowledged only then, but the next ones are written meanwhile. Must reject
+   * where the store may have been lost since: the batch is then written once more.
+   */
+  durable?(): Promise<void>;
   /**
    * Resolves when the store has answered something that it answers only while `write` would work, and leaves nothing
    * in it: the last step of a canary, which no store ever sees. Rejecting is retriable, as it is of `write`. Without
@@ -53,12 +72,12 @@ export interface Beside {
 }
 
 /** What makes a worker: one file exports it, `main.ts` runs it, the conformance suite tests it. */
-export interface WorkerDefinition<V extends Variables = Variables> {
+export interface WorkerDefinition<V extends Variables = Variables, Item = WeirEvent> {
   /** Names the queue, `weir.<name>`. */
   name: string;
   /** The variables of its store. */
   variables: V;
-  create(config: Config<V>, context: { log: Logger; metrics: Registry }): Worker;
+  create(config: Config<V>, context: { log: Logger; metrics: Registry }): Worker<Item>;
   /** How events are batched; by default 1,000 events or 10 ms. */
   batch?: { maxEvents: number; maxAgeMs: number };
 }

@@ -36,8 +36,9 @@ export interface Cell {
   bucket: Bucket;
   member: string;
   day: Cell | undefined;
-  /** Its place in the batch in hand, from 1; 0 when it is not in it. */
-  at: number;
+  /** By how much it grows in the batch in hand, and whether it is in it. */
+  by: number;
+  touched: boolean;
 }
 
 /** The times of the latest events of a group. */
@@ -66,9 +67,9 @@ export interface Buckets {
   addCell(pair: BucketPair, name: Name, to: Cell[]): void;
   latestSet(statistic: string, group: readonly string[], names: number | undefined): LatestSet;
   latestCell(set: LatestSet, name: Name): LatestCell;
-  touch(cell: Cell): void;
+  add(cell: Cell, by: number): void;
   touchLatest(cell: LatestCell, time: string): void;
-  /** What the batch in hand changes; hours before days. */
+  /** What the batch in hand changes. */
   touched(): { buckets: readonly Bucket[]; latest: readonly LatestSet[] };
   /** Begins the next batch. */
   clear(): void;
@@ -106,18 +107,23 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
     let cell = bucket.cells.get(name);
     if (cell === undefined) {
       size++;
-      bucket.cells.set(name, (cell = { bucket, member: name.member, day, at: 0 }));
+      bucket.cells.set(name, (cell = { bucket, member: name.member, day, by: 0, touched: false }));
     }
     return cell;
   };
 
-  const touch = (cell: Cell): void => {
-    if (cell.at !== 0) return;
-    cell.at = -1; // its place is known when all are
-    const { bucket, day } = cell;
+  const add = (cell: Cell, by: number): void => {
+    cell.by += by;
+    if (cell.touched) return;
+    cell.touched = true;
+    const { bucket } = cell;
     if (bucket.touched.length === 0) touched[bucket.resolution].push(bucket);
     bucket.touched.push(cell);
-    if (day !== undefined) touch(day);
+  };
+
+  /** A day grows by what its hours grow by. */
+  const addDays = (): void => {
+    for (const { touched: cells } of touched.hour) for (const { day, by } of cells) if (day !== undefined) add(day, by);
   };
 
   return {
@@ -146,7 +152,7 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
         size++;
         return { set, member: name.member, time: '' };
       }),
-    touch,
+    add,
     touchLatest(cell, time) {
       if (time <= cell.time) return;
       const { set } = cell;
@@ -156,10 +162,16 @@ export function createBuckets({ prefix, names, now }: { prefix: string; names: n
       }
       cell.time = time;
     },
-    touched: () => ({ buckets: [...touched.hour, ...touched.day], latest: touched.latest }),
+    touched() {
+      addDays();
+      return { buckets: [...touched.hour, ...touched.day], latest: touched.latest };
+    },
     clear() {
       for (const bucket of [...touched.hour, ...touched.day]) {
-        for (const cell of bucket.touched) cell.at = 0;
+        for (const cell of bucket.touched) {
+          cell.by = 0;
+          cell.touched = false;
+        }
         bucket.touched = [];
       }
       for (const set of touched.latest) {

@@ -12,8 +12,8 @@ export interface Name {
 
 /** The names of one cube. */
 export interface Names {
-  /** A value of a dimension; undefined for one that is not known. */
-  valueOf(dimension: number, value: string | undefined): Name;
+  /** A value of a dimension. */
+  valueOf(dimension: number, value: string): Name;
   /** The combination of a group: of the values at these places, in the group's order. */
   combined(group: number, places: readonly number[], values: readonly Name[]): Name;
   /** How many are remembered. */
@@ -42,16 +42,16 @@ export function createNames(): Names {
 
   return {
     valueOf(dimension, value) {
-      const known = (values[dimension] ??= new Map([['', { id: 0, member: '' }]]));
-      const text = value === undefined ? '' : value.length < LONG ? value : (keptValue(value) ?? '');
+      const known = (values[dimension] ??= new Map([['', unknown]]));
+      const text = value.length < LONG ? value : (keptValue(value) ?? '');
       return entry(known, text, () => {
         size++;
         const kept = text.length < LONG ? keptValue(text) : text;
-        return kept === undefined ? (known.get('') as Name) : { id: known.size, member: encodeName(kept) };
+        return kept === undefined ? unknown : { id: known.size, member: encodeName(kept) };
       });
     },
     combined(group, places, all) {
-      let name = total;
+      let name = unknown;
       for (let at = 0; at < places.length; at++) {
         const value = all[places[at] as number] as Name;
         name = at === 0 ? value : pair(group, at, name, value);
@@ -67,5 +67,5 @@ export function createNames(): Names {
   };
 }
 
-/** The only combination of no values. */
-const total: Name = { id: 0, member: '' };
+/** What a value is that is not known; and the only combination of no values. */
+export const unknown: Name = { id: 0, member: '' };

@@ -1,19 +1,14 @@
 import { entry } from '../entry';
 import { KEEP_DAYS, type Cube, type Increment } from '../statistic';
 import type { BucketPair, Buckets, Cell, LatestCell, LatestSet } from './cells';
-import { createNames, type Name } from './names';
+import { createNames, unknown, type Name } from './names';
 
 /** What an event does to a cube. */
 export interface Read {
-  /** Cells that are one more. */
-  ones: readonly Cell[];
-  /** Cells that are another number more: for each of the amounts, in their order. */
-  others: readonly (readonly Cell[])[];
-  amounts: readonly number[];
+  /** Which cells grow, and by how much. */
+  steps: readonly { cells: readonly Cell[]; by: number }[];
   /** Whose latest event it may be. */
-  latest: readonly LatestCell[];
-  /** It is one and the same for all events of its hour that the cube gives one and the same array for. */
-  shared: boolean;
+  latest: readonly (readonly LatestCell[])[];
 }
 
 export interface CubeReader {
@@ -38,10 +33,12 @@ const RECENT = 100;
 type Values = (Name | readonly Name[])[];
 
 interface Hour {
-  /** Measure → the buckets of each group. */
-  pairs: Map<string, readonly BucketPair[]>;
+  measures: Map<string, { pairs: readonly BucketPair[]; cells: Map<string, readonly Cell[]> }>;
   shared: Map<readonly Increment[], Read>;
 }
+
+/** What a list of so many that is remembered costs, as so many cells. */
+const costOf = (length: number): number => 1 + length / 8;
 
 /** Reads what a cube says of events. */
 export function createReader(cube: Cube, buckets: Buckets): CubeReader {
@@ -56,6 +53,8 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
   const hours = new Map<string, Hour>();
   let recent = new Set<readonly Increment[]>();
   let latestSets: LatestSet[] | undefined;
+  const latestCells = new Map<string, readonly LatestCell[]>();
+  let remembered = 0;
 
   function placesOf(group: readonly string[]): number[] {
     return group.map((dimension) => {
@@ -71,7 +70,7 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
   };
 
   const valuesOf = (increment: Increment): Values => {
-    const values: Values = dimensions.map((_, at) => names.valueOf(at, undefined));
+    const values: Values = dimensions.map(() => unknown);
     for (const dimension in increment.dimensions) {
       const at = dimensionAt.get(dimension);
       if (at === undefined) throw new RangeError(`${statistic} has no dimension ${dimension}`);
@@ -85,7 +84,8 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
 
   const severalOf = (list: readonly unknown[], at: number, dimension: string): Name | readonly Name[] => {
     if (list.length > MAX.values) throw new RangeError(`${statistic} gives more than ${MAX.values} of ${dimension}`);
-    if (list.length === 0) return names.valueOf(at, undefined);
+    if (list.length === 0) return unknown;
+    if (list.length === 1 && typeof list[0] === 'string') return names.valueOf(at, list[0]);
     const different = new Set<Name>();
     for (const value of list) {
       if (typeof value !== 'string') throw new TypeError(`${statistic} gives no text for ${dimension}`);
@@ -106,55 +106,63 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
     return combinations;
   };
 
+  const cellsOf = (pairs: readonly BucketPair[], values: Values): readonly Cell[] => {
+    const cells: Cell[] = [];
+    groups.forEach(({ at }, table) => {
+      for (const name of combinationsOf(table, at, values)) buckets.addCell(pairs[table] as BucketPair, name, cells);
+    });
+    remembered += costOf(cells.length);
+    return cells;
+  };
+
+  const latestOf = (values: Values): readonly LatestCell[] => {
+    latestSets ??= latestGroups.map(({ group }) => buckets.latestSet(statistic, group, namesKept));
+    const cells = latestSets.flatMap((set, at) => {
+      const { at: places } = latestGroups[at] as { at: number[] };
+      return combinationsOf(groups.length + at, places, values).map((name) => buckets.latestCell(set, name));
+    });
+    remembered += costOf(cells.length);
+    return cells;
+  };
+
   const readAnew = (found: readonly Increment[], ofHour: Hour, hour: string): Read => {
     if (!Array.isArray(found)) throw new TypeError(`${statistic} gives no list of increments`);
     if (found.length > MAX.increments)
       throw new RangeError(`${statistic} gives more than ${MAX.increments} increments`);
-    const read = { ones: [] as Cell[], others: [] as Cell[][], amounts: [] as number[], latest: [] as LatestCell[] };
-    let cells = 0;
+    const read = { steps: [] as Read['steps'][number][], latest: [] as (readonly LatestCell[])[] };
+    let changed = 0;
     for (const increment of found) {
       if (!isIncrement(increment)) throw new TypeError(`${statistic} gives something that is no increment`);
       const values = valuesOf(increment);
-      const combinations = groups.map(({ at }, table) => combinationsOf(table, at, values));
+      const spelled = spell(values);
       let any = false;
       for (const measure in increment.measures) {
         const by = increment.measures[measure] as number;
         if (!Number.isSafeInteger(by)) throw new RangeError(`${statistic} counts by ${by}, not by a whole number`);
-        const pairs = entry(ofHour.pairs, measure, () => pairsOf(measure, hour));
+        const of = entry(ofHour.measures, measure, () => ({ pairs: pairsOf(measure, hour), cells: new Map() }));
         if (by === 0) continue;
         any = true;
-        const into: Cell[] = by === 1 ? read.ones : [];
-        combinations.forEach((own, at) => {
-          for (const name of own) buckets.addCell(pairs[at] as BucketPair, name, into);
-          if ((cells += own.length) > MAX.cells) throw new RangeError(`${statistic} changes too many numbers at once`);
-        });
-        if (by === 1) continue;
-        read.others.push(into);
-        read.amounts.push(by);
+        const cells = entry(of.cells, spelled, () => cellsOf(of.pairs, values));
+        if ((changed += cells.length) > MAX.cells)
+          throw new RangeError(`${statistic} changes too many numbers at once`);
+        read.steps.push({ cells, by });
       }
-      if (any && increment.latest !== false) readLatest(values, read.latest);
+      if (any && increment.latest !== false && latestGroups.length > 0)
+        read.latest.push(entry(latestCells, spelled, () => latestOf(values)));
     }
-    return { ...read, shared: false };
-  };
-
-  const readLatest = (values: Values, into: LatestCell[]): void => {
-    latestSets ??= latestGroups.map(({ group }) => buckets.latestSet(statistic, group, namesKept));
-    latestSets.forEach((set, at) => {
-      const { at: places } = latestGroups[at] as { at: number[] };
-      for (const name of combinationsOf(groups.length + at, places, values)) into.push(buckets.latestCell(set, name));
-    });
+    return read;
   };
 
   return {
     cube,
     read(found, hour) {
-      const ofHour = entry(hours, hour, () => ({ pairs: new Map(), shared: new Map() }));
+      const ofHour = entry(hours, hour, () => ({ measures: new Map(), shared: new Map() }));
       const known = ofHour.shared.get(found);
       if (known !== undefined) return known;
       const read = readAnew(found, ofHour, hour);
       // Whoever gives an array again keeps it.
       if (recent.has(found)) {
-        read.shared = true;
+        remembered += costOf(read.steps.length);
         ofHour.shared.set(found, read);
       } else {
         if (recent.size >= RECENT) recent = new Set();
@@ -162,15 +170,37 @@ export function createReader(cube: Cube, buckets: Buckets): CubeReader {
       }
       return read;
     },
-    size: names.size,
+    size: () => names.size() + remembered,
     forget() {
       names.forget();
       hours.clear();
       recent.clear();
       latestSets = undefined;
+      latestCells.clear();
+      remembered = 0;
     },
   };
 }
+
+/** Different for different values: their ids, in the order of the dimensions, each in two units of a text. */
+function spell(values: Values): string {
+  const units: number[] = [];
+  for (const value of values) {
+    if (isSeveral(value)) {
+      units.push(SEVERAL, value.length);
+      for (const { id } of value) units.push(id >>> 16, id & 0xffff);
+    } else {
+      units.push(value.id >>> 16, value.id & 0xffff);
+    }
+  }
+  // In one go: put together piece by piece it is a fifth of all that the worker has to clear away.
+  return String.fromCharCode(...units);
+}
+
+/** No id begins with it. */
+const SEVERAL = 0xffff;
+
+const isSeveral = (value: Name | readonly Name[]): value is readonly Name[] => Array.isArray(value);
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isIncrement = (value: unknown): value is Increment =>
