@@ -9,8 +9,8 @@ import type { Rule } from './rules/rules';
 import type { Soon } from './soon';
 import { UpstreamError, type Upstream } from './answer/upstream';
 
-/** A path of visible ASCII, perhaps with a query, without a fragment. */
-const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
+/** A path of visible ASCII, perhaps with a query, which has no fragment; what the path may be is the grammar's to say. */
+const TARGET = /^\/[\x21-\x3e\x40-\x7e]*(?:\?[\x21\x22\x24-\x7e]*)?$/;
 
 /** The ladder of docs/request-handling.md, step by step. */
 export function createHandler(current: () => Gateway): RequestListener {

@@ -55,7 +55,8 @@ export function createDownloads(options: {
 
   function leave(awaited: Awaited): void {
     // A layer may take longer than the pause.
-    if (awaited.onTheWay !== undefined && awaited.onTheWay.size > 0 && waiting.size < MAX_AWAITED) waiting.hold(awaited);
+    if (awaited.onTheWay !== undefined && awaited.onTheWay.size > 0 && waiting.size < MAX_AWAITED)
+      waiting.hold(awaited);
     else finish(awaited);
   }
 
