@@ -101,7 +101,7 @@ export async function startGateway(options: {
 
   const parts = {
     sources,
-    rateLimit: createRateLimit({ perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_BURST }),
+    rateLimit: rateLimitOf(config),
     addressOf,
     recorder,
     readability,
@@ -128,6 +128,10 @@ export async function startGateway(options: {
   const port = await listen(server, { host: context.host, port: config.GATEWAY_PORT, variable: 'GATEWAY_PORT' });
   onStop('requests', () => closeServer(server, ANSWER_GRACE_MS));
   return port;
+}
+
+function rateLimitOf({ RATE_LIMIT_PER_SECOND: perSecond, RATE_LIMIT_BURST: burst }: GatewayConfig) {
+  return perSecond === 0 ? undefined : createRateLimit({ perSecond, burst });
 }
 
 function reread({ RULES_FILE: file, GATEWAY_MODE: mode }: GatewayConfig): ReadRules {

@@ -14,6 +14,7 @@ export interface Lru<Value> {
  */
 export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: Value) => number = () => 1): Lru<Value> {
   const entries = createOrdered<string, { value: Value; until: number }>();
+  const expires = ttlMs !== Infinity;
   let weight = 0;
 
   function remove(key: string): void {
@@ -25,17 +26,26 @@ export function createLru<Value>(max: number, ttlMs = Infinity, weigh: (value: V
 
   return {
     get(key) {
-      const entry = entries.get(key);
+      const entry = entries.renew(key);
       if (entry === undefined) return undefined;
-      if (entry.until <= performance.now()) return void remove(key);
-      entries.put(key, entry);
+      if (expires && entry.until <= performance.now()) return void remove(key);
       return entry.value;
     },
     set(key, value) {
-      remove(key);
-      entries.put(key, { value, until: performance.now() + ttlMs });
-      weight += weigh(value);
-      for (let oldest = entries.oldest(); weight > max && oldest; oldest = entries.oldest()) remove(oldest.key);
+      const until = expires ? performance.now() + ttlMs : Infinity;
+      const known = entries.renew(key);
+      weight += weigh(value) - (known === undefined ? 0 : weigh(known.value));
+      if (known === undefined) {
+        entries.put(key, { value, until });
+      } else {
+        known.value = value;
+        known.until = until;
+      }
+      while (weight > max) {
+        const oldest = entries.shift();
+        if (oldest === undefined) return;
+        weight -= weigh(oldest.value.value);
+      }
     },
     delete: remove,
     get size() {

@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RecorderState } from './count/recorder';
+import { createTally } from './tally';
+
+const STATUS_CLASSES = ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx'];
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -25,36 +28,52 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
   });
   for (const outcome of ['loaded', 'refused'] as const) reloads.inc({ outcome }, 0);
 
+  const published = createTally();
   /** `outcome`: `confirmed`, `spooled`, or `failed`, which means that the event is lost. */
   const events = new Counter({
     name: 'weir_gateway_events_total',
     help: 'Events published, by type and outcome.',
     labelNames: ['type', 'outcome'] as const,
+    collect() {
+      published.take((count, type, outcome) => this.inc({ type, outcome }, count));
+    },
     ...registry,
   });
   // A loss is seen as one from the first: a series that begins at 1 has not increased.
   for (const kind of ['pull', 'check', 'referrer', 'download'])
     events.inc({ type: `io.weir.${kind}`, outcome: 'failed' }, 0);
 
+  const requests = createTally();
+  /** `answer`: how it was answered, `redirect`, `proxy`, `upstream-redirect` or `refuse`. */
+  new Counter({
+    name: 'weir_gateway_requests_total',
+    help: 'Requests of clients, by what was asked for, how it was answered and the class of the status.',
+    labelNames: ['route', 'answer', 'status'] as const,
+    collect() {
+      requests.take((count, route, answer, status) => this.inc({ route, answer, status }, count));
+    },
+    ...registry,
+  });
+  const answerSeconds = new Histogram({
+    name: 'weir_gateway_answer_seconds',
+    help: 'Time until an answer was sent to its end, or broke off, seconds.',
+    labelNames: ['route'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    ...registry,
+  });
+
   return {
+    /** A request for this was answered so. */
+    answered(route: string, answer: string, status: number, seconds: number): void {
+      requests.add(route, answer, STATUS_CLASSES[Math.floor(status / 100)]);
+      answerSeconds.observe({ route }, seconds);
+    },
+    /** What has become of an event. */
+    announced: (type: string, outcome: string): void => published.add(type, outcome),
     reloads,
     rulesLoaded: new Gauge({
       name: 'weir_gateway_rules_loaded_timestamp_seconds',
       help: 'When the rules that are served now were loaded, seconds since 1970.',
-      ...registry,
-    }),
-    /** `answer`: how it was answered, `redirect`, `proxy`, `upstream-redirect` or `refuse`. */
-    requests: new Counter({
-      name: 'weir_gateway_requests_total',
-      help: 'Requests of clients, by what was asked for, how it was answered and the class of the status.',
-      labelNames: ['route', 'answer', 'status'] as const,
-      ...registry,
-    }),
-    answerSeconds: new Histogram({
-      name: 'weir_gateway_answer_seconds',
-      help: 'Time until an answer was sent to its end, or broke off, seconds.',
-      labelNames: ['route'] as const,
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       ...registry,
     }),
     upstreamErrors: new Counter({
@@ -68,7 +87,6 @@ export function createMetrics(registers: Registry[], state: () => RecorderState)
       help: 'Bytes of blobs that had to flow through the gateway because neither side could redirect.',
       ...registry,
     }),
-    events,
     /** `what`: `manifest`, `configuration` or `redirected`, an answer that the client got elsewhere. */
     unlearned: new Counter({
       name: 'weir_gateway_unlearned_total',

@@ -6,7 +6,11 @@ export interface Ordered<Key, Value> {
   put(key: Key, value: Value): void;
   /** False when there was none. */
   delete(key: Key): boolean;
+  /** What there is, the newest entry from now on. */
+  renew(key: Key): Value | undefined;
   oldest(): { key: Key; value: Value } | undefined;
+  /** Takes the oldest out. */
+  shift(): { key: Key; value: Value } | undefined;
   readonly size: number;
 }
 
@@ -33,18 +37,37 @@ export function createOrdered<Key, Value>(): Ordered<Key, Value> {
     else newer.older = older;
   }
 
+  function append(node: Node<Key, Value>): void {
+    node.older = newest;
+    node.newer = undefined;
+    if (newest !== undefined) newest.newer = node;
+    newest = node;
+    oldest ??= node;
+  }
+
+  function makeNewest(node: Node<Key, Value>): void {
+    if (node === newest) return;
+    unlink(node);
+    append(node);
+  }
+
   return {
     get: (key) => nodes.get(key)?.value,
     has: (key) => nodes.has(key),
     put(key, value) {
       const known = nodes.get(key);
-      if (known !== undefined) unlink(known);
-      const node = known ?? { key, value, older: undefined, newer: undefined };
-      Object.assign(node, { value, older: newest, newer: undefined });
-      if (newest !== undefined) newest.newer = node;
-      newest = node;
-      oldest ??= node;
-      if (known === undefined) nodes.set(key, node);
+      if (known !== undefined) {
+        known.value = value;
+        return makeNewest(known);
+      }
+      const node: Node<Key, Value> = { key, value, older: undefined, newer: undefined };
+      nodes.set(key, node);
+      append(node);
+    },
+    renew(key) {
+      const node = nodes.get(key);
+      if (node !== undefined) makeNewest(node);
+      return node?.value;
     },
     delete(key) {
       const node = nodes.get(key);
@@ -53,6 +76,13 @@ export function createOrdered<Key, Value>(): Ordered<Key, Value> {
       return nodes.delete(key);
     },
     oldest: () => oldest,
+    shift() {
+      const node = oldest;
+      if (node === undefined) return undefined;
+      unlink(node);
+      nodes.delete(node.key);
+      return node;
+    },
     get size() {
       return nodes.size;
     },

@@ -40,16 +40,11 @@ export function newId(): string {
 
 /** Makes the envelope around `data`. It does not validate: {@link checkEvent} does, at the edge. */
 export function createEvent(type: string, data: object, from: Origin): WeirEvent {
-  return {
-    specversion: '1.0',
-    id: from.id ?? newId(),
-    source: from.source,
-    type,
-    time: (from.time ?? new Date()).toISOString(),
-    ...(from.subject === undefined ? {} : { subject: from.subject }),
-    datacontenttype: 'application/json',
-    data: data as Record<string, unknown>,
-  };
+  const { source, subject, id = newId() } = from;
+  const time = (from.time ?? new Date()).toISOString();
+  const common = { datacontenttype: 'application/json', data: data as Record<string, unknown> } as const;
+  if (subject === undefined) return { specversion: '1.0', id, source, type, time, ...common };
+  return { specversion: '1.0', id, source, type, time, subject, ...common };
 }
 
 /** The body of the AMQP message or HTTP request that carries the event: `application/cloudevents+json`, UTF-8. */

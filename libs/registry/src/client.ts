@@ -46,6 +46,28 @@ export function capabilityOf(client: Client | undefined): Capability | undefined
   return entry?.releases.find((releases) => fits(version, releases))?.can;
 }
 
+/** A client and what it can do. */
+export interface Recognized {
+  client: Client | undefined;
+  can: Capability | undefined;
+}
+
+const MAX_RECOGNIZED = 2_000;
+const recognized = new Map<string, Recognized>();
+
+/** {@link parseClient} and {@link capabilityOf}, remembered: the same few clients ask again and again. */
+export function recognize(userAgent: string | undefined): Recognized {
+  const text = userAgent ?? '';
+  const known = recognized.get(text);
+  if (known !== undefined) return known;
+  const client = parseClient(text);
+  const found = { client, can: capabilityOf(client) };
+  if (text.length > MAX_USER_AGENT) return found;
+  if (recognized.size >= MAX_RECOGNIZED) recognized.clear();
+  recognized.set(text, found);
+  return found;
+}
+
 function fits(version: Numbers | undefined, { from, before }: Releases): boolean {
   if (from === undefined && before === undefined) return true;
   if (version === undefined) return false;

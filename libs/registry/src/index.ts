@@ -11,7 +11,7 @@ export { isPulled, kindOfManifest, kindOfTag, kindTable } from './kinds';
 export type { ManifestKind, Traits } from './kinds';
 export { formatPlatform, parsePlatform, platformFrom } from './platform';
 export type { Platform } from './platform';
-export { capabilityOf, parseClient } from './client';
+export { capabilityOf, recognize, parseClient } from './client';
 export type { Client } from './client';
 export { clientTable } from './client-table';
 export type { Capability, ClientEntry, Releases } from './client-table';

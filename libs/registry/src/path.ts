@@ -33,10 +33,11 @@ export function parseRegistryPath(path: string): RegistryPath {
   if (!path.startsWith('/v2/')) return invalid('UNSUPPORTED', 'registry requests start with /v2/');
   if (path.length > MAX_PATH) return invalid('NAME_INVALID', `the path is longer than ${MAX_PATH} characters`);
 
-  const segments = path.slice('/v2/'.length).split('/');
-  const keyword = segments.at(-2);
-  const last = segments.at(-1) ?? '';
-  const name = segments.slice(0, -2).join('/');
+  const end = path.lastIndexOf('/');
+  const before = path.lastIndexOf('/', end - 1);
+  const keyword = path.slice(before + 1, end);
+  const last = path.slice(end + 1);
+  const name = path.slice('/v2/'.length, before);
 
   switch (keyword) {
     case 'tags':

@@ -1,4 +1,5 @@
 import type { Case } from '../case';
+import { gateway } from './gateway';
 import { influxWorker } from './influx-worker';
 import { ingest } from './ingest';
 import { latency } from './latency';
@@ -14,6 +15,7 @@ export const cases: readonly Case[] = [
   influxWorker,
   mongoWorker,
   publisher,
+  gateway,
   ingest,
   latency,
   memory,

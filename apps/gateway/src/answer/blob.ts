@@ -1,4 +1,4 @@
-import { capabilityOf, parseClient, type RegistryPath } from '@weir/registry';
+import { recognize, type RegistryPath } from '@weir/registry';
 import type { Exchange, Gateway, How } from './exchange';
 import { requestHeaders } from './headers';
 import { clientHeaders, redirect } from './pass-on';
@@ -7,6 +7,7 @@ import { refuse, type Refusal } from './refuse';
 import { relay } from './relay';
 import { redirectOf } from './upstream';
 import type { Recorder } from '../count/recorder';
+import type { Soon } from '../soon';
 
 type AskedBlob = Extract<RegistryPath, { kind: 'blob' }>;
 
@@ -18,19 +19,22 @@ type AskedBlob = Extract<RegistryPath, { kind: 'blob' }>;
  * 2. For others the upstream is asked; where it redirects (to its object storage), so does the gateway.
  * 3. What is left is streamed, as fast as the client reads.
  */
-export async function answerBlob(gateway: Gateway, exchange: Exchange, asked: AskedBlob): Promise<How> {
-  const { method, request, response, query, upstream, name, signal } = exchange;
-  const path = `/v2/${name}/blobs/${asked.digest}`;
+export function answerBlob(gateway: Gateway, exchange: Exchange, asked: AskedBlob): Soon<How> {
+  const { query, upstream, name } = exchange;
+  const path = `/v2/${name}/blobs/${asked.digest}${query}`;
 
   const { publicUrl } = upstream;
-  if (publicUrl !== undefined && canFetchItself(gateway, exchange, publicUrl)) {
-    redirect(exchange, `${publicUrl}${path}${query}`);
-    fetching(gateway, exchange, asked)?.('all');
-    return 'redirect';
-  }
+  if (publicUrl === undefined || !canFetchItself(gateway, exchange, publicUrl))
+    return askAndAnswer(gateway, exchange, asked, path);
+  redirect(exchange, publicUrl + path);
+  fetching(gateway, exchange, asked)?.('all');
+  return 'redirect';
+}
 
+async function askAndAnswer(gateway: Gateway, exchange: Exchange, asked: AskedBlob, path: string): Promise<How> {
+  const { method, request, response, upstream } = exchange;
   const headers = requestHeaders(request.headers);
-  const answer = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'return' });
+  const answer = await upstream.ask({ method, path, headers, signal: exchange.signal(), elsewhere: 'return' });
   const elsewhere = redirectOf(answer);
   if (elsewhere !== undefined) {
     await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});
@@ -62,7 +66,7 @@ function fetching(
   { name, digest }: AskedBlob,
   isWhole = false,
 ): ReturnType<Recorder['fetching']> | undefined {
-  if (method !== 'GET') return undefined;
+  if (method !== 'GET' || !recorder.followsBlobs()) return undefined;
   const range = isWhole ? undefined : request.headers.range;
   return recorder.fetching({ from: sources.of(request), repository: name, digest, range });
 }
@@ -77,7 +81,7 @@ function unsatisfiable(range: string | undefined): Refusal {
 function canFetchItself({ readability }: Gateway, exchange: Exchange, publicUrl: string): boolean {
   const { request, rule, upstream, name } = exchange;
   const { headers } = request;
-  const can = capabilityOf(parseClient(headers['user-agent']));
+  const { can } = recognize(headers['user-agent']);
   if (!takesRedirectTo(publicUrl, headers.host, can)) return false;
   if (headers.authorization === undefined) return readability.of(upstream.name, name) !== 'closed';
   // Whether it has credentials for that host, too, nobody can see from here: only the rule's author knows.

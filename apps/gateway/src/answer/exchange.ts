@@ -15,7 +15,8 @@ export interface Gateway {
   identity: Identity;
   sources: Sources;
   upstreams: ReadonlyMap<string, Upstream>;
-  rateLimit: RateLimit;
+  /** Absent: there is no limit. */
+  rateLimit: RateLimit | undefined;
   /** The address that a request counts for. */
   addressOf: (request: IncomingMessage) => string;
   recorder: Recorder;
@@ -37,7 +38,7 @@ export interface Exchange {
   /** As the upstream calls the image; empty for `/v2/`. */
   name: string;
   /** Aborts when the client is gone. */
-  signal: AbortSignal;
+  signal: () => AbortSignal;
 }
 
 /** How a request was answered, for the metrics. */

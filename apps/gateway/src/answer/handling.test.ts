@@ -171,7 +171,9 @@ describe('what is passed on', () => {
 
   test('the list of tags, with its query', async () => {
     const answer = await ask(gateway.url, '/v2/team/app/tags/list?n=100');
-    expect(JSON.parse(answer.body.toString())).toEqual({ name: 'team/app', tags: ['v1', 'v2', 'v3'] });
+    const { name, tags } = JSON.parse(answer.body.toString()) as { name: string; tags: string[] };
+    expect(name).toBe('team/app');
+    expect(tags.sort()).toEqual(['v1', 'v2', 'v3']); // as its disk gives them
   });
 
   test('a missing manifest is told in the words of the registry', async () => {

@@ -1,4 +1,4 @@
-import { capabilityOf, mediaTypeOf, parseClient, type RegistryPath } from '@weir/registry';
+import { mediaTypeOf, recognize, type RegistryPath } from '@weir/registry';
 import { contradicts } from '../digest';
 import { addMissingDigest } from './digest-header';
 import type { Exchange, Gateway, How } from './exchange';
@@ -11,13 +11,14 @@ import { readAhead } from './read-ahead';
 import { takesRedirectTo } from './redirect-target';
 import { relay, send } from './relay';
 import { UpstreamError, type Answer } from './upstream';
+import type { Soon } from '../soon';
 
 type AskedManifest = Extract<RegistryPath, { kind: 'manifest' }>;
 
 /** A manifest: redirected where that is certain to work and to be counted once, proxied otherwise. */
-export async function answerManifest(gateway: Gateway, exchange: Exchange, asked: AskedManifest): Promise<How> {
+export function answerManifest(gateway: Gateway, exchange: Exchange, asked: AskedManifest): Soon<How> {
   const { recorder, readability } = gateway;
-  const { upstream, name, query, signal } = exchange;
+  const { upstream, name, query } = exchange;
   const wanted = manifestRequestOf(gateway, exchange, asked);
   const path = `/v2/${name}/manifests/${asked.reference.tag ?? asked.reference.digest}`;
 
@@ -26,19 +27,28 @@ export async function answerManifest(gateway: Gateway, exchange: Exchange, asked
 
   // 12. Not known to be readable by everybody: the upstream is asked before the client is sent there.
   const to = `${upstream.publicUrl}${path}${query}`;
-  if (readability.of(upstream.name, name) !== 'open') {
-    const answer = await recorder.ask(wanted, signal);
-    readability.note(upstream.name, name, answer.status);
-    if (readability.of(upstream.name, name) !== 'open' || answer.status >= 400)
-      return proxy(gateway, exchange, wanted, path);
-    redirect(exchange, to);
-    recorder.answered(wanted, answer);
-    return 'redirect';
-  }
+  if (readability.of(upstream.name, name) !== 'open') return askFirst(gateway, exchange, wanted, { path, to });
 
   // 13. Redirected at once; what the client got there is found out afterwards.
   redirect(exchange, to);
   recorder.redirected(wanted);
+  return 'redirect';
+}
+
+async function askFirst(
+  gateway: Gateway,
+  exchange: Exchange,
+  wanted: ManifestRequest,
+  { path, to }: { path: string; to: string },
+): Promise<How> {
+  const { recorder, readability } = gateway;
+  const { upstream, name } = exchange;
+  const answer = await recorder.ask(wanted, exchange.signal());
+  readability.note(upstream.name, name, answer.status);
+  if (readability.of(upstream.name, name) !== 'open' || answer.status >= 400)
+    return proxy(gateway, exchange, wanted, path);
+  redirect(exchange, to);
+  recorder.answered(wanted, answer);
   return 'redirect';
 }
 
@@ -50,7 +60,7 @@ function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, wan
   // Credentials stay behind when a client goes to another host, or it comes back here to start again.
   if (wanted.authorization !== undefined) return false;
   if (readability.of(upstream.name, name) === 'closed') return false;
-  const can = capabilityOf(wanted.client);
+  const { can } = recognize(request.headers['user-agent']);
   if (!takesRedirectTo(upstream.publicUrl, request.headers.host, can)) return false;
   if (rule.mode === 'auto' && !can?.follows307) return false;
   return recorder.hasRoom();
@@ -61,7 +71,8 @@ function mayRedirect({ recorder, readability }: Gateway, exchange: Exchange, wan
  * breaks off or is not what its digest names becomes an error that people can read, not half an answer.
  */
 async function proxy(gateway: Gateway, exchange: Exchange, wanted: ManifestRequest, path: string): Promise<How> {
-  const { method, request, response, query, upstream, name, signal } = exchange;
+  const { method, request, response, query, upstream, name } = exchange;
+  const signal = exchange.signal();
   // Without compression and as a whole, so that the manifest can be read on its way.
   const headers = requestHeaders(request.headers, ['accept-encoding', 'range', 'if-range']);
   const asked = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
@@ -119,11 +130,12 @@ export function manifestRequestOf(
     name,
     repository: asked.name,
     reference: asked.reference,
-    client: parseClient(headers['user-agent']),
+    client: recognize(headers['user-agent']).client,
     from: sources.of(request, { at, repository: asked.name, reference }),
     accept: headers.accept,
     ifNoneMatch: headers['if-none-match'],
     authorization: headers.authorization,
-    organization: () => identity.organizationOf(headers.authorization),
+    organization: () =>
+      headers.authorization === undefined ? undefined : identity.organizationOf(headers.authorization),
   };
 }

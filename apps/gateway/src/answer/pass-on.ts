@@ -2,7 +2,7 @@ import { mayPass } from './challenge';
 import type { Exchange, Gateway } from './exchange';
 import { relinked, requestHeaders, responseHeaders, type Headers } from './headers';
 import { relay } from './relay';
-import { UpstreamError, type Answer } from './upstream';
+import type { Answer } from './upstream';
 
 /**
  * Asks the upstream and streams its answer to the client; `Link` targets under the image stay on the gateway. Resolves
@@ -14,8 +14,9 @@ export async function passOn(
   path: string,
   nameOfClient?: string,
 ): Promise<number | undefined> {
-  const { method, request, response, query, upstream, signal } = exchange;
+  const { method, request, response, query, upstream } = exchange;
   const headers = requestHeaders(request.headers);
+  const signal = exchange.signal();
   const answer = await upstream.ask({ method, path: `${path}${query}`, headers, signal, elsewhere: 'follow' });
   const isWhole = await relay(answer, response, clientHeaders(gateway, exchange, answer, nameOfClient));
   return isWhole ? answer.status : undefined;
@@ -55,18 +56,19 @@ function forOneAlone(cacheControl: Headers[string] | undefined): string {
   return /(?:^|[\s,])(?:private|no-store)(?:[\s,]|$)/i.test(said) ? said : 'private';
 }
 
+/** Names and values in turn: Node writes them as they are. */
+const ABOUT_REDIRECTS = [
+  'Content-Length', '0',
+  'Cache-Control', 'no-store',
+  'Docker-Distribution-Api-Version', 'registry/2.0',
+]; // prettier-ignore
+
 /**
  * Sends the client elsewhere with the same method: 307 (RFC 9110, 15.4.8). `to` is the upstream's own address with a
  * path that follows the grammar, or what the upstream itself named: no part of it is the client's to choose but the
  * query. The decision was for this client, so nobody keeps it.
  */
 export function redirect({ response }: Exchange, to: string, status = 307): void {
-  if (!URL.canParse(to)) throw new UpstreamError('nonsense', 'the upstream redirects to something that is no address');
-  response.writeHead(status, {
-    location: to,
-    'content-length': 0,
-    'cache-control': 'no-store',
-    'docker-distribution-api-version': 'registry/2.0',
-  });
+  response.writeHead(status, ['Location', to, ...ABOUT_REDIRECTS]);
   response.end();
 }

@@ -1,26 +1,41 @@
 import { createEvent, type WeirEvent } from '@weir/events';
 import type { Context } from '@weir/service';
 import type { Facts } from './knowledge';
+import type { SourceFacts } from '../source/sources';
 import type { Metrics } from '../metrics';
 import type { ManifestRequest } from './request';
+import { soon, type Soon } from '../soon';
+
+type Outcome = 'confirmed' | 'spooled';
 
 /** The one thing of a publisher that the gateway needs. */
 export interface Publishes {
-  publish(event: WeirEvent): Promise<'confirmed' | 'spooled'>;
+  publish(event: WeirEvent): Promise<Outcome>;
 }
 
-/** What an event says beside what its request does. */
-export interface Said extends Facts {
+/** What an event says beside what its request and its image do. */
+export interface Said {
   tag: string | undefined;
   digest: string | undefined;
 }
 
 /** Makes events of requests and hands them to the publisher. */
 export interface Announcer {
-  eventOf(type: string, request: ManifestRequest, said: Said): Promise<WeirEvent>;
+  eventOf(type: string, request: ManifestRequest, said: Said, known: Facts): Soon<WeirEvent>;
   /** The event of the download that belongs to the event of a pull: of the same moment, so that both are of one day. */
   downloadOf(pull: WeirEvent, fetched: { bytes: number; layers: number }): WeirEvent;
+  /** Hands it to the publisher in a moment, with all others that are made meanwhile: together they cost less. */
   send(event: WeirEvent): void;
+  /** Hands over at once what is still here. */
+  flush(): void;
+  /** How many are still here. */
+  waiting(): number;
+}
+
+/** Who asked. */
+interface Who {
+  organization: string | undefined;
+  ofSource: SourceFacts;
 }
 
 export function createAnnouncer(options: {
@@ -31,26 +46,42 @@ export function createAnnouncer(options: {
   source: string;
 }): Announcer {
   const { publisher, metrics, log, source } = options;
+  /** In this round of the event loop. */
+  let made: WeirEvent[] = [];
+
+  /** What is not known is undefined, and no field of the JSON. */
+  function eventOf(type: string, request: ManifestRequest, said: Said, known: Facts, who: Who): WeirEvent {
+    const { repository, client, rule, upstream } = request;
+    const { tag, digest } = said;
+    const { kind, artifactType, platform, bytes, labels = {} } = known;
+    const { organization, ofSource } = who;
+    const isFusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels });
+    const data = {
+      repository,
+      tag,
+      digest,
+      kind,
+      artifactType,
+      platform,
+      bytes,
+      client,
+      user: organization === undefined ? undefined : { organization },
+      fusion: isFusion || undefined,
+      source: ofSource.source,
+      country: ofSource.country,
+      network: ofSource.network,
+      pattern: ofSource.pattern,
+      registry: upstream.name,
+    };
+    return createEvent(type, data, { source, time: request.at, subject: repository });
+  }
+
   return {
-    async eventOf(type, request, { tag, digest, kind, artifactType, platform, bytes, labels = {} }) {
-      const { repository, client, rule } = request;
-      const [organization, ofSource] = await Promise.all([request.organization(), request.from.facts()]);
-      const fusion = type === 'io.weir.pull' && rule.fusion?.matches({ repository, tag, labels });
-      const data = {
-        repository,
-        ...(tag === undefined ? {} : { tag }),
-        ...(digest === undefined ? {} : { digest }),
-        ...(kind === undefined ? {} : { kind }),
-        ...(artifactType === undefined ? {} : { artifactType }),
-        ...(platform === undefined ? {} : { platform }),
-        ...(bytes === undefined ? {} : { bytes }),
-        ...(client === undefined ? {} : { client }),
-        ...(organization === undefined ? {} : { user: { organization } }),
-        ...(fusion ? { fusion } : {}),
-        ...ofSource,
-        registry: request.upstream.name,
-      };
-      return createEvent(type, data, { source, time: request.at, subject: repository });
+    eventOf(type, request, said, known) {
+      const facts = request.from.facts();
+      return soon(request.organization(), (organization) =>
+        soon(facts, (ofSource) => eventOf(type, request, said, known, { organization, ofSource })),
+      );
     },
     downloadOf(pull, fetched) {
       const { subject } = pull;
@@ -58,14 +89,27 @@ export function createAnnouncer(options: {
       return createEvent('io.weir.download', { ...pull.data, ...fetched, pull: pull.id }, origin);
     },
     send(event) {
-      const { id, type } = event;
-      publisher.publish(event).then(
-        (outcome) => metrics.events.inc({ type, outcome }),
-        (error: unknown) => {
-          metrics.events.inc({ type, outcome: 'failed' });
-          log.error({ event: id, reason: (error as Error).message }, 'an event could not be published');
-        },
-      );
+      if (made.length === 0) setImmediate(flush);
+      made.push(event);
     },
+    flush,
+    waiting: () => made.length,
   };
+
+  function flush(): void {
+    const events = made;
+    made = [];
+    for (const event of events) publish(event);
+  }
+
+  function publish(event: WeirEvent): void {
+    const { id, type } = event;
+    new Promise<Outcome>((resolve) => resolve(publisher.publish(event))).then(
+      (outcome) => metrics.announced(type, outcome),
+      (error: unknown) => {
+        metrics.announced(type, 'failed');
+        log.error({ event: id, reason: (error as Error).message }, 'an event could not be published');
+      },
+    );
+  }
 }

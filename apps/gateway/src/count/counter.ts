@@ -7,6 +7,7 @@ import { digestOf } from '../digest';
 import { placeOf, type Facts, type Found, type Knowledge, type Source } from './knowledge';
 import type { Metrics } from '../metrics';
 import { keyOf, type Answered, type ManifestRequest } from './request';
+import { soon, type Soon } from '../soon';
 import { createTags } from './tags';
 import { createVisits, FOLLOW_MS, type Step, type Visit } from './visits';
 import { createWaiting } from './waiting';
@@ -17,9 +18,9 @@ export type Learn = <T>(work: (from: Source | undefined) => Promise<T>) => Promi
 /** What answers to requests for manifests are counted as: the rules of docs/counting.md, by their numbers. */
 export interface Counter {
   /** `at`: when the answer was known, in milliseconds of the clock. */
-  manifest(request: ManifestRequest, answer: Answered, at: number, learn: Learn): Promise<void>;
+  manifest(request: ManifestRequest, answer: Answered, at: number, learn: Learn): Soon<void>;
   /** A list of referrers. */
-  list(request: ManifestRequest): Promise<void>;
+  list(request: ManifestRequest): Soon<void>;
   ping(source: string, at: number): void;
   /** Publishes the checks that wait to see whether they become more. */
   flush(): void;
@@ -35,7 +36,7 @@ export function createCounter(options: {
   metrics: Metrics;
   clock: Clock;
   /** Does work when all that was asked before with this source and repository is counted. */
-  inTurn: (from: string, work: () => Promise<void>) => void;
+  inTurn: (from: string, work: () => Soon<void>) => void;
 }): Counter {
   const { announcer, downloads, knowledge, metrics, clock, inTurn } = options;
   const { eventOf, send } = announcer;
@@ -47,7 +48,7 @@ export function createCounter(options: {
 
   function publishCheck(visit: Visit): void {
     // In turn, and looked at again there: a GET that came in time may still wait for its own.
-    inTurn(visit.from, async () => {
+    inTurn(visit.from, () => {
       const check = checkOf.get(visit);
       if (check === undefined) return;
       visits.close(visit);
@@ -62,22 +63,25 @@ export function createCounter(options: {
     checkOf.delete(visit);
   }
 
-  async function publish(type: string, request: ManifestRequest, step: Step, known: Facts): Promise<WeirEvent> {
-    const event = await eventOf(type, request, { ...known, tag: tagOf(step), digest: step.digest });
-    send(event);
-    return event;
+  function publish(type: string, request: ManifestRequest, step: Step, known: Facts): Soon<WeirEvent> {
+    const event = eventOf(type, request, { tag: tagOf(step), digest: step.digest }, known);
+    return soon(event, (made) => {
+      send(made);
+      return made;
+    });
   }
 
   function tagOf({ from, tag, digest }: Step): string | undefined {
     return tag ?? (digest === undefined ? undefined : tags.of(from, digest));
   }
 
-  async function head(request: ManifestRequest, step: Step, found: Found): Promise<void> {
-    const said = { ...knowledge.recall(found), tag: tagOf(step), digest: step.digest };
-    const check = await eventOf('io.weir.check', request, said);
-    const visit = visits.head(step);
-    checkOf.set(visit, check);
-    checks.hold(visit);
+  function head(request: ManifestRequest, step: Step, found: Found): Soon<void> {
+    const said = { tag: tagOf(step), digest: step.digest };
+    return soon(eventOf('io.weir.check', request, said, knowledge.recall(found)), (check) => {
+      const visit = visits.head(step);
+      checkOf.set(visit, check);
+      checks.hold(visit);
+    });
   }
 
   async function index(request: ManifestRequest, step: Step, found: Found, learn: Learn): Promise<void> {
@@ -88,41 +92,63 @@ export function createCounter(options: {
     await publish('io.weir.referrer', request, step, { kind: 'list' });
   }
 
-  async function image(request: ManifestRequest, step: Step, found: Found, learn: Learn): Promise<void> {
-    const known = withKind(await learn((from) => knowledge.learnImage(found, from)), tagOf(step));
+  /** What is known of an image without asking anybody, if it is all. */
+  function known(request: ManifestRequest, answer: Answered, found: Found): Facts | undefined {
+    const labels = request.rule.fusion?.label !== undefined;
+    const facts = knowledge.all(found, labels);
+    if (facts !== undefined && !labels) answer.facts = facts;
+    return facts;
+  }
+
+  function image(
+    request: ManifestRequest,
+    step: Step,
+    { answer, found, learn }: { answer: Answered; found: Found; learn: Learn },
+  ): Soon<void> {
+    return soon(known(request, answer, found) ?? learn((from) => knowledge.learnImage(found, from)), (facts) =>
+      got(request, step, facts),
+    );
+  }
+
+  function got(request: ManifestRequest, step: Step, facts: Facts): Soon<void> {
+    const known = withKind(facts, tagOf(step));
     if (!isPulled(known.kind)) {
       goesOn(visits.end(step));
-      await publish('io.weir.referrer', request, step, known);
-      return;
+      return soon(publish('io.weir.referrer', request, step, known), () => {});
     }
     const { visit, isPull } = visits.image(step);
     goesOn(visit);
     if (!isPull) return metrics.repeated.inc();
-    const named = { ...step, tag: step.tag ?? visit.tag };
-    const pull = await publish('io.weir.pull', request, named, known);
-    downloads.expect(step.from, pull, known.layers ?? []);
+    const named = step.tag === undefined && visit.tag !== undefined ? { ...step, tag: visit.tag } : step;
+    return soon(publish('io.weir.pull', request, named, known), (pull) =>
+      downloads.expect(step.from, pull, known.layers ?? []),
+    );
   }
 
   return {
-    async manifest(request, answer, at, learn) {
+    manifest(request, answer, at, learn) {
       const digest = answer.digest ?? request.reference.digest ?? digestOf(answer);
-      const found = { ...answer, digest, place: placeOf(request) };
       const { tag } = request.reference;
       const step = { from: keyOf(request), source: request.from.key, tag, digest, at };
+      if (answer.facts !== undefined && request.method === 'GET') {
+        if (tag !== undefined && digest !== undefined) tags.note(step.from, digest, tag);
+        return got(request, step, answer.facts);
+      }
+      const { contentType, body } = answer;
+      const found = { contentType, body, digest, place: placeOf(request) };
       if (answer.status === 304) {
         if (request.method === 'GET') goesOn(visits.end(step));
-        await publish('io.weir.check', request, step, knowledge.recall(found));
-        return;
+        return soon(publish('io.weir.check', request, step, knowledge.recall(found)), () => {});
       }
-      if (answer.status < 200 || answer.status > 299) return;
+      if (answer.status < 200 || answer.status > 299) return undefined;
       if (tag !== undefined && digest !== undefined) tags.note(step.from, digest, tag);
       if (request.method === 'HEAD') return head(request, step, found);
       if (isIndex(found.contentType)) return index(request, step, found, learn);
-      if (isImageManifest(found.contentType)) return image(request, step, found, learn);
+      return isImageManifest(found.contentType) ? image(request, step, { answer, found, learn }) : undefined;
     },
-    async list(request) {
-      const said = { kind: 'list' as const, tag: undefined, digest: request.reference.digest };
-      send(await eventOf('io.weir.referrer', request, said));
+    list(request) {
+      const said = { tag: undefined, digest: request.reference.digest };
+      return soon(eventOf('io.weir.referrer', request, said, { kind: 'list' }), send);
     },
     ping: visits.ping,
     flush: checks.flush,
@@ -132,7 +158,8 @@ export function createCounter(options: {
 
 /** What the manifest itself does not tell, the tag may; whoever cannot be asked is taken for an image. */
 function withKind(known: Facts, tag: string | undefined): Facts & { kind: NonNullable<Facts['kind']> } {
-  const { kind = 'image' } = known;
   const byTag = kindOfTag(tag);
-  return { ...known, kind: isPulled(kind) && byTag !== undefined && byTag !== 'list' ? byTag : kind };
+  const read = known.kind ?? 'image';
+  const kind = isPulled(read) && byTag !== undefined && byTag !== 'list' ? byTag : read;
+  return kind === known.kind ? (known as Facts & { kind: typeof kind }) : { ...known, kind };
 }

@@ -32,8 +32,8 @@ interface Awaited {
   pull: WeirEvent;
   layers: readonly Layer[];
   /** Bytes of each layer that the client has. */
-  fetched: Map<Layer, Ranges>;
-  onTheWay: Set<Fetch>;
+  fetched: Map<Layer, Ranges> | undefined;
+  onTheWay: Set<Fetch> | undefined;
 }
 
 /** A client that has asked for no layer for this long has what it wanted. */
@@ -51,48 +51,53 @@ export function createDownloads(options: {
   const { clock, publish } = options;
   const waiting = createWaiting<Awaited>({ clock, pauseMs: QUIET_MS, max: MAX_AWAITED, leave });
   /** In the order of the pulls. */
-  const bySource = new Map<string, Set<Awaited>>();
+  const bySource = new Map<string, Awaited[]>();
 
   function leave(awaited: Awaited): void {
     // A layer may take longer than the pause.
-    if (awaited.onTheWay.size > 0 && waiting.size < MAX_AWAITED) waiting.hold(awaited);
+    if (awaited.onTheWay !== undefined && awaited.onTheWay.size > 0 && waiting.size < MAX_AWAITED)
+      waiting.hold(awaited);
     else finish(awaited);
   }
 
   function finish(awaited: Awaited): void {
     waiting.release(awaited);
     const { from, pull, fetched } = awaited;
-    const others = bySource.get(from);
-    if (!others?.delete(awaited)) return;
-    if (others.size === 0) bySource.delete(from);
+    const all = bySource.get(from);
+    if (all === undefined || !all.includes(awaited)) return;
+    if (all.length === 1) bySource.delete(from);
+    else bySource.set(from, all.filter((other) => other !== awaited)); // prettier-ignore
+    if (fetched === undefined || fetched.size === 0) return;
     const bytes = [...fetched.values()].reduce((sum, ranges) => sum + lengthOf(ranges), 0);
-    if (fetched.size > 0) publish(pull, { bytes, layers: fetched.size });
+    publish(pull, { bytes, layers: fetched.size });
   }
 
   /** All that is there or on its way: a second machine's request for the same bytes belongs to its own pull. */
   function claimed({ fetched, onTheWay }: Awaited, layer: Layer): Ranges {
-    let ranges = fetched.get(layer) ?? [];
-    for (const fetch of onTheWay) if (fetch.layer === layer) ranges = union(ranges, fetch.ranges);
+    let ranges = fetched?.get(layer) ?? [];
+    for (const fetch of onTheWay ?? []) if (fetch.layer === layer) ranges = union(ranges, fetch.ranges);
     return ranges;
   }
 
   function add(awaited: Awaited, layer: Layer, ranges: Ranges): void {
     if (ranges.length === 0) return;
-    const before = awaited.fetched.get(layer) ?? [];
+    const fetched = (awaited.fetched ??= new Map<Layer, Ranges>());
+    const before = fetched.get(layer) ?? [];
     const after = union(before, ranges);
     let bounds = after.length - before.length;
-    for (const others of awaited.fetched.values()) bounds += others.length;
-    if (bounds <= MAX_BOUNDS) awaited.fetched.set(layer, after);
+    for (const others of fetched.values()) bounds += others.length;
+    if (bounds <= MAX_BOUNDS) fetched.set(layer, after);
   }
 
   return {
     expect(from, pull, layers) {
       if (layers.length === 0) return;
-      const awaited: Awaited = { from, pull, layers, fetched: new Map(), onTheWay: new Set() };
-      const others = bySource.get(from) ?? new Set();
-      bySource.set(from, others.add(awaited));
-      const [oldest] = others;
-      if (others.size > MAX_OF_ONE && oldest !== undefined) finish(oldest);
+      const awaited: Awaited = { from, pull, layers, fetched: undefined, onTheWay: undefined };
+      const others = bySource.get(from);
+      if (others === undefined) bySource.set(from, [awaited]);
+      else others.push(awaited);
+      const oldest = others?.[0];
+      if (others !== undefined && others.length > MAX_OF_ONE && oldest !== undefined) finish(oldest);
       waiting.hold(awaited);
     },
     expects: (from) => bySource.has(from),
@@ -103,7 +108,7 @@ export function createDownloads(options: {
         const ranges = parseRange(range, layer.size ?? Infinity);
         if (!addsTo(claimed(awaited, layer), ranges)) continue;
         const fetch = { of: awaited, layer, ranges };
-        awaited.onTheWay.add(fetch);
+        (awaited.onTheWay ??= new Set()).add(fetch);
         waiting.hold(awaited);
         return fetch;
       }
@@ -111,14 +116,14 @@ export function createDownloads(options: {
     },
     end(fetch, sent) {
       const { of: awaited, layer, ranges } = fetch;
-      awaited.onTheWay.delete(fetch);
-      if (!bySource.get(awaited.from)?.has(awaited)) return;
+      awaited.onTheWay?.delete(fetch);
+      if (!bySource.get(awaited.from)?.includes(awaited)) return;
       add(awaited, layer, sent === 'all' ? ranges : firstOf(ranges, sent));
-      if (awaited.layers.every((one) => isWhole(one, awaited.fetched.get(one)))) finish(awaited);
+      if (awaited.layers.every((one) => isWhole(one, awaited.fetched?.get(one)))) finish(awaited);
       else waiting.hold(awaited);
     },
     flush() {
-      for (const awaited of [...bySource.values()].flatMap((ofOne) => [...ofOne])) finish(awaited);
+      for (const awaited of [...bySource.values()].flat()) finish(awaited);
     },
     get size() {
       return waiting.size;

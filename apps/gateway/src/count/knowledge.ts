@@ -50,18 +50,18 @@ export interface Found extends Seen {
   place: string;
 }
 
-/** What is known of a pulled image; every field is absent where it could not be learned. */
+/** What is known of a pulled image; every field is absent or undefined where it could not be learned. */
 export interface Facts {
   /** `list` is one of referrers. */
-  kind?: ManifestKind | 'list';
+  kind?: ManifestKind | 'list' | undefined;
   /** For all kinds but images: the media type that says what it is. */
-  artifactType?: string;
-  layers?: readonly Layer[];
+  artifactType?: string | undefined;
+  layers?: readonly Layer[] | undefined;
   /** Bytes of configuration and layers. */
-  bytes?: number;
+  bytes?: number | undefined;
   /** `linux/arm64/v8`. */
-  platform?: string;
-  labels?: Readonly<Record<string, string>>;
+  platform?: string | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -77,6 +77,8 @@ export interface Knowledge {
    * `from` nobody is asked.
    */
   learnImage(found: Found, from: Source | undefined): Promise<Facts>;
+  /** {@link learnImage} where nobody has to be asked; otherwise undefined. `labels`: whether they are wanted. */
+  all(found: Found, labels: boolean): Facts | undefined;
   /** What is known without asking anybody. */
   recall(found: Pick<Found, 'digest' | 'place'>): Facts;
   /** Is this image one of the index's, as far as the index is known? */
@@ -148,9 +150,9 @@ export function createKnowledge({
     return once(digest, () => fetchBody(from, `manifests/${digest}`, accept, MAX_MANIFEST_BYTES));
   }
 
-  async function configOf({ config, kind }: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
-    // Only that of an image has a platform.
-    if (config === undefined || kind !== 'image' || config.size > MAX_CONFIG_BYTES) return undefined;
+  async function configOf(image: Image, from: Source | undefined): Promise<ImageConfig | undefined> {
+    const config = readableConfig(image);
+    if (config === undefined) return undefined;
     // Those of now: what comes when others are wanted is not remembered.
     const [memory, names] = [configs, wanted];
     const known = memory.get(config.digest) ?? (await shared?.config(config.digest, names));
@@ -194,6 +196,14 @@ export function createKnowledge({
       const config = child?.platform === undefined || from?.labels ? await configOf(image, from) : undefined;
       return facts(image, child, config);
     },
+    all(found, labels) {
+      const image = found.digest === undefined ? undefined : images.get(found.digest);
+      if (image === undefined) return undefined;
+      const child = childOf(found);
+      const needsConfig = (child?.platform === undefined || labels) && readableConfig(image) !== undefined;
+      const config = needsConfig && image.config ? configs.get(image.config.digest) : undefined;
+      return needsConfig && config === undefined ? undefined : facts(image, child, config);
+    },
     recall,
     isChild: (index, digest) => indexes.get(index)?.some((child) => child.digest === digest) ?? false,
     want(names) {
@@ -212,18 +222,17 @@ function listed({ digest, platform, attests }: Listed): Child {
   return { digest, platform: platform && formatPlatform(platform), attests: attests === true };
 }
 
+/** Only the configuration of an image has a platform. */
+function readableConfig({ config, kind }: Image): Image['config'] {
+  return kind === 'image' && config !== undefined && config.size <= MAX_CONFIG_BYTES ? config : undefined;
+}
+
 function facts(image: Image | undefined, child: Child | undefined, config: ImageConfig | undefined): Facts {
   const own = config?.platform ?? image?.platform;
   const platform = child?.platform ?? (own && formatPlatform(own));
   const kind = child?.attests ? 'attestation' : image?.kind;
-  return {
-    ...(kind === undefined ? {} : { kind }),
-    ...(image?.artifactType === undefined ? {} : { artifactType: image.artifactType }),
-    ...(image === undefined ? {} : { layers: image.layers }),
-    ...(image?.bytes === undefined ? {} : { bytes: image.bytes }),
-    ...(platform === undefined ? {} : { platform }),
-    ...(config === undefined ? {} : { labels: config.labels }),
-  };
+  const { artifactType, layers, bytes } = image ?? {};
+  return { kind, artifactType, layers, bytes, platform, labels: config?.labels };
 }
 
 /** The body of a manifest or blob, or undefined when there is none, it is too long, or it cannot be had. */

@@ -1,4 +1,5 @@
 import type { Context } from '@weir/service';
+import { soon, type Soon } from '../soon';
 import { createAnnouncer, type Publishes } from './announcer';
 import { ask, askPatiently } from './asking';
 import type { Clock } from './clock';
@@ -8,6 +9,7 @@ import { createDownloads, type Fetch } from './downloads';
 import type { Knowledge } from './knowledge';
 import type { Metrics } from '../metrics';
 import type { Readability } from '../answer/readability';
+import { createRecentAnswers } from './recent-answers';
 import { keyOf, type Answered, type BlobRequest, type ManifestRequest } from './request';
 import type { ClientSource } from '../source/sources';
 import { createTurns } from './turns';
@@ -25,6 +27,8 @@ export interface Recorder {
   listed(request: ManifestRequest, status: number | undefined): void;
   /** The client has asked whether this is a registry. */
   pinged(source: ClientSource, status: number | undefined): void;
+  /** False when no pull waits for layers, nor may begin to: blobs need not be told of. */
+  followsBlobs(): boolean;
   /**
    * A blob is being sent, or the client is sent to where it is. What is returned is called at the end, with the bytes
    * that were sent; with `all` where somebody else sends what was asked for.
@@ -69,14 +73,20 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { knowledge, readability, metrics, log, clock } = options;
   const turns = createTurns({ atOnce: AT_ONCE });
   const deadlines = createDeadlines(LEARN_TIMEOUT_MS);
+  const recent = createRecentAnswers(clock);
   const announcer = createAnnouncer(options);
   const { send, downloadOf } = announcer;
   const downloads = createDownloads({ clock, publish: (pull, fetched) => send(downloadOf(pull, fetched)) });
   const counter = createCounter({ announcer, downloads, knowledge, metrics, clock, inTurn });
 
   /** In the order of the requests of one source for one repository: an index is learned before its child is counted. */
-  function inTurn(from: string, work: () => Promise<void>): void {
-    turns.take(from, work).catch(failed);
+  function inTurn(from: string, work: () => Soon<void>): void {
+    try {
+      const left = turns.take(from, work);
+      if (left instanceof Promise) left.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   function failed(error: unknown): void {
@@ -88,6 +98,24 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return (work) => deadlines.within((signal) => work({ upstream, name, authorization, signal, labels }));
   }
 
+  /** What a client gets where it was sent to; undefined when the upstream does not say. */
+  async function whatItGot(request: ManifestRequest): Promise<Answered | undefined> {
+    const { upstream, name, repository } = request;
+    try {
+      const answer = await askPatiently(request, deadlines);
+      readability.note(upstream.name, name, answer.status);
+      return answer;
+    } catch (error) {
+      readability.forget(upstream.name, name);
+      metrics.unlearned.inc({ what: 'redirected' });
+      log.warn(
+        { reason: (error as Error).message, upstream: upstream.name, repository },
+        'a redirected client may have pulled an image: the upstream did not say',
+      );
+      return undefined;
+    }
+  }
+
   return {
     answered(request, answer) {
       if (!request.from.counted) return;
@@ -95,26 +123,17 @@ export function createRecorder(options: RecorderOptions): Recorder {
       if (turns.waiting() < MAX_ANSWERS)
         return inTurn(keyOf(request), () => counter.manifest(request, answer, at, learnFor(request)));
       // No room to wait for anybody. The count stays exact.
-      counter.manifest(request, answer, at, (work) => work(undefined)).catch(failed);
+      void (async () => counter.manifest(request, answer, at, (work) => work(undefined)))().catch(failed);
     },
     redirected(request) {
       if (!request.from.counted) return;
       const at = clock.now();
-      inTurn(keyOf(request), async () => {
-        const { upstream, name, repository } = request;
-        try {
-          const answer = await askPatiently(request, deadlines);
-          readability.note(upstream.name, name, answer.status);
-          await counter.manifest(request, answer, at, learnFor(request));
-        } catch (error) {
-          readability.forget(upstream.name, name);
-          metrics.unlearned.inc({ what: 'redirected' });
-          log.warn(
-            { reason: (error as Error).message, upstream: upstream.name, repository },
-            'a redirected client may have pulled an image: the upstream did not say',
-          );
-        }
-      });
+      inTurn(keyOf(request), () =>
+        soon(
+          recent.of(request, () => whatItGot(request)),
+          (answer) => (answer === undefined ? undefined : counter.manifest(request, answer, at, learnFor(request))),
+        ),
+      );
     },
     listed(request, status) {
       if (request.from.counted && request.method === 'GET' && status === 200)
@@ -124,26 +143,29 @@ export function createRecorder(options: RecorderOptions): Recorder {
       // A challenge is what one pings for.
       if (status === 200 || status === 401) counter.ping(source.key, clock.now());
     },
+    followsBlobs: () => downloads.size > 0 || turns.waiting() > 0,
     fetching(request) {
       const from = keyOf(request);
       const isAwaited = downloads.expects(from) || turns.busy(from);
       if (!isAwaited || turns.waiting() >= MAX_ANSWERS) return () => {};
       let fetch: Fetch | undefined;
-      const begun = turns.take(from, async () => {
-        fetch = downloads.begin(from, request.digest, request.range);
-      });
+      const begun = (async () =>
+        turns.take(from, () => {
+          fetch = downloads.begin(from, request.digest, request.range);
+        }))();
       begun.catch(() => {}); // told at the end, which may be far
       return (sent) => void begun.then(() => fetch && downloads.end(fetch, sent)).catch(failed);
     },
     ask,
     hasRoom: () => turns.waiting() < MAX_ANSWERS / 2,
-    state: () => ({ answers: turns.waiting(), downloads: downloads.size, ...counter.state() }),
+    state: () => ({ answers: turns.waiting() + announcer.waiting(), downloads: downloads.size, ...counter.state() }),
     async drain(timeoutMs) {
       const timer = setTimeout(() => deadlines.stop(), timeoutMs);
       await turns.idle();
       counter.flush();
       await turns.idle();
       downloads.flush();
+      announcer.flush();
       clearTimeout(timer);
     },
   };

@@ -1,6 +1,7 @@
 import type { Client, Reference } from '@weir/registry';
-import type { Seen } from './knowledge';
+import type { Facts, Seen } from './knowledge';
 import type { Rule } from '../rules/rules';
+import type { Soon } from '../soon';
 import type { ClientSource } from '../source/sources';
 import type { Upstream } from '../answer/upstream';
 
@@ -23,7 +24,7 @@ export interface ManifestRequest {
   ifNoneMatch: string | undefined;
   authorization: string | undefined;
   /** Of verified credentials; see {@link Identity}. Called at most once, after the upstream has accepted them. */
-  organization: () => Promise<string | undefined>;
+  organization: () => Soon<string | undefined>;
 }
 
 /** A client's request for a blob that is being answered. */
@@ -39,6 +40,8 @@ export interface BlobRequest {
 /** What the upstream said to the request, as far as counting goes. */
 export interface Answered extends Seen {
   status: number;
+  /** What is known of the image, where that needs no more asking: for those who get the same answer. */
+  facts?: Facts;
 }
 
 /** Whose requests for which image are counted in their order, as steps of the same visits. */

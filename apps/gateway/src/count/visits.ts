@@ -77,17 +77,19 @@ export function createVisits(isChild: (index: string, digest: string) => boolean
   let incompleteUntil = 0;
 
   function entryOf({ from, at }: Step): Entry {
-    const entry = entries.get(from) ?? { visits: [], incompleteUntil: 0 };
-    keep(entry, (visit) => isOpen(visit, at));
-    entries.put(from, entry);
+    const known = entries.renew(from);
+    const entry = known ?? { visits: [], incompleteUntil: 0 };
+    if (known === undefined) entries.put(from, entry);
+    else keep(known, (visit) => isOpen(visit, at));
     makeRoom(at);
     return entry;
   }
 
   function makeRoom(at: number): void {
-    for (let last = entries.oldest(); last && size + entries.size > MAX_KEPT; last = entries.oldest()) {
+    while (size + entries.size > MAX_KEPT) {
+      const last = entries.shift();
+      if (last === undefined) return;
       const { visits } = last.value;
-      entries.delete(last.key);
       size -= visits.length;
       if (visits.some((lost) => isOpen(lost, at))) incompleteUntil = at + OPEN_MS;
     }
@@ -124,6 +126,7 @@ export function createVisits(isChild: (index: string, digest: string) => boolean
 
   /** Whoever pings is about to begin a visit: has somebody pinged who has not begun one yet? */
   function takePing({ source, at }: Step): boolean {
+    if (!pings.has(source)) return false;
     const [first, ...others] = pingsOf(source, at);
     if (others.length > 0) pings.put(source, others);
     else pings.delete(source);
@@ -160,6 +163,10 @@ export function createVisits(isChild: (index: string, digest: string) => boolean
   function imageByDigest(step: Step): { visit: Visit; isPull: boolean } {
     const { digest, at } = step;
     const entry = entryOf(step);
+    if (entry.visits.length === 0) {
+      takePing(step);
+      return { visit: pulledBy(open(entry, stages.image, step), stages.image, step), isPull: true };
+    }
     const fitting = entry.visits.filter(leadingTo(digest));
     const before = fitting.filter((visit) => pullOf(visit, digest) === undefined);
     // One who asked for this very digest first, else one who has pulled nothing yet (docker, that knows the index, goes

@@ -34,25 +34,25 @@ export function createWaiting<Value>(options: {
   function sweep(): void {
     armed = false;
     const now = clock.now();
-    for (let next = until.oldest(); next !== undefined && next.value <= now; next = until.oldest()) part(next.key);
+    for (let next = until.oldest(); next !== undefined && next.value <= now; next = until.oldest()) part();
     arm();
   }
 
-  function part(value: Value): void {
-    until.delete(value);
-    leave(value);
+  /** From the one that has waited longest. */
+  function part(): void {
+    const longest = until.shift();
+    if (longest !== undefined) leave(longest.key);
   }
 
   return {
     hold(value) {
       until.put(value, clock.now() + pauseMs);
-      const longest = until.oldest();
-      if (until.size > max && longest !== undefined) part(longest.key);
-      arm();
+      if (until.size > max) part();
+      if (!armed) arm();
     },
     release: (value) => void until.delete(value),
     flush() {
-      for (let next = until.oldest(); next !== undefined; next = until.oldest()) part(next.key);
+      while (until.size > 0) part();
     },
     get size() {
       return until.size;

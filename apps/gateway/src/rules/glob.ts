@@ -7,6 +7,7 @@ export type Matcher = (text: string) => boolean;
 
 /** Matches an image name, component by component. */
 export function imageMatcher(pattern: string): Matcher {
+  if (pattern === '**') return () => true;
   const components = pattern.split('/');
   return (name) => wildcard(components, name.split('/'), '**', textMatch);
 }

@@ -75,6 +75,8 @@ export interface Rules {
 }
 
 export function createRules(definitions: readonly RuleDefinition[], identity: IdentityRules = nobody): Rules {
+  const looksAtHosts = definitions.some(({ host }) => host !== undefined);
+  const hostOf = (header: string | undefined) => (looksAtHosts ? parseHost(header) : undefined);
   const compiled = definitions.map((definition) => ({
     forHost: hostMatcher(definition.host),
     forImage: imageMatcher(definition.image ?? '**'),
@@ -84,11 +86,11 @@ export function createRules(definitions: readonly RuleDefinition[], identity: Id
     upstreams: [...new Set(definitions.map(({ upstream }) => upstream))],
     fusionLabels: compiled.flatMap(({ rule }) => rule.fusion?.label ?? []),
     find(host, image) {
-      const named = parseHost(host);
+      const named = hostOf(host);
       return compiled.find(({ forHost, forImage }) => forHost(named) && forImage(image))?.rule;
     },
     findForHost(host) {
-      const named = parseHost(host);
+      const named = hostOf(host);
       return compiled.find(({ forHost }) => forHost(named))?.rule;
     },
     identity,
@@ -96,10 +98,12 @@ export function createRules(definitions: readonly RuleDefinition[], identity: Id
 }
 
 function compile({ upstream, mode, rename, stripPrefix = '', addPrefix = '', fusion }: RuleDefinition): Rule {
+  const keepsNames = rename === undefined && stripPrefix === '' && addPrefix === '';
   return {
     upstream,
     mode,
     nameAtUpstream(name) {
+      if (keepsNames) return name;
       const stripped = name.startsWith(stripPrefix) ? name.slice(stripPrefix.length) : name;
       const renamed = rename ?? `${addPrefix}${stripped}`;
       return isRepositoryName(renamed) ? renamed : undefined;

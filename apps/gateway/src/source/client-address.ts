@@ -39,6 +39,7 @@ function fromTheRight(list: string, n: number): string | undefined {
 /** @returns undefined for what is no address. */
 function canonical(text: string): string | undefined {
   if (text.length > MAX_ENTRY) return undefined;
+  if (isIP(text) === 4) return text;
   const address = withoutPort(text);
   return isIP(address) === 0 ? undefined : subscriberOf(address);
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { dayOf, monthOf, type Secrets } from './secrets';
+import { dayOf, monthOf, type Period, type Secret, type Secrets } from './secrets';
+import { soon, type Soon } from '../soon';
 
 /** `source` of an event's data: the same for requests of one address, and of no use without the secrets. */
 export interface Pseudonym {
@@ -14,23 +15,43 @@ export interface Pseudonym {
 
 export interface Pseudonyms {
   /** As of the time of the event, not of now; undefined when the day has been over for so long that its secret is gone. */
-  of(address: string, at: Date): Promise<Pseudonym | undefined>;
+  of(address: string, at: Date): Soon<Pseudonym | undefined>;
 }
 
 const DAY_BYTES = 16;
 const MONTH_BYTES = 3;
 
+const ONE_DAY_MS = 24 * 3600_000;
+
 export function createPseudonyms(secrets: Secrets): Pseudonyms {
+  let latest: { number: number; day: Period; month: Period } | undefined;
+
+  function periodsOf(at: Date): { day: Period; month: Period } {
+    const number = Math.floor(at.getTime() / ONE_DAY_MS);
+    if (latest?.number !== number) latest = { number, day: dayOf(at), month: monthOf(at) };
+    return latest;
+  }
+
   return {
-    async of(address, at) {
-      const [day, month] = await Promise.all([secrets.of(dayOf(at)), secrets.of(monthOf(at))]);
-      if (day?.bytes === undefined || month?.bytes === undefined) return undefined;
-      return {
-        day: hmac(day.bytes, address).toString('base64url', 0, DAY_BYTES),
-        month: hmac(month.bytes, address).toString('hex', 0, MONTH_BYTES),
-      };
+    of(address, at) {
+      const periods = periodsOf(at);
+      const both = [secrets.of(periods.day), secrets.of(periods.month)] as const;
+      return soon(both[0], (ofDay) =>
+        soon(both[1], (ofMonth) => {
+          const day = madeWith(ofDay, address, (bytes) => bytes.toString('base64url', 0, DAY_BYTES));
+          const month = madeWith(ofMonth, address, (bytes) => bytes.toString('hex', 0, MONTH_BYTES));
+          return day === undefined || month === undefined ? undefined : { day, month };
+        }),
+      );
     },
   };
 }
 
-const hmac = (secret: Buffer, text: string) => createHmac('sha256', secret).update(text).digest();
+function madeWith(secret: Secret | undefined, address: string, text: (bytes: Buffer) => string): string | undefined {
+  if (secret?.bytes === undefined) return undefined;
+  const known = secret.made.get(address);
+  if (known !== undefined) return known;
+  const made = text(createHmac('sha256', secret.bytes).update(address).digest());
+  secret.made.set(address, made);
+  return made;
+}

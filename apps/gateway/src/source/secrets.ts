@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Context } from '@weir/service';
+import { createLru, type Lru } from '../lru';
+import type { Soon } from '../soon';
 import type { SharedSecrets } from './shared-secrets';
 
 /** A day or month of UTC, `2026-11-27` or `2026-11`, that has a secret of its own. */
@@ -21,17 +23,20 @@ export function monthOf(at: Date): Period {
 export interface Secret {
   /** To be used at once, not kept: undefined from the moment when the secret is destroyed. */
   readonly bytes: Buffer | undefined;
+  /** What was made with it, by what it was made of: forgotten with it. */
+  readonly made: Lru<string>;
 }
 
 /** A random secret for each period, made when the period is first asked for and destroyed with it. */
 export interface Secrets {
   /** Undefined for a period that is over. Takes a second at most, and only when the secret is new; never rejects. */
-  of(period: Period): Promise<Secret | undefined>;
+  of(period: Period): Soon<Secret | undefined>;
   /** Destroys all, and makes no more. */
   close(): void;
 }
 
 const SECRET_BYTES = 32;
+const MAX_MADE = 10_000;
 /** A request that arrived before midnight may be counted after it; then the secret is overwritten and dropped. */
 const GRACE_MS = 10 * 60_000;
 /** A Redis that was away, or has lost what it had, gets the secrets back within this time. */
@@ -43,10 +48,11 @@ interface Held {
   name: string;
   until: number;
   bytes: Buffer | undefined;
+  made: Lru<string>;
   /** Redis could not be asked whether the other gateways use another. */
   alone: boolean;
-  /** Done when it has been settled whose secret this period gets. */
-  settled: Promise<void>;
+  /** While it is being settled whose secret this period gets. */
+  settling: Promise<void> | undefined;
   end?: NodeJS.Timeout;
   again?: NodeJS.Timeout;
 }
@@ -72,11 +78,12 @@ export function createSecrets(options: SecretsOptions): Secrets {
       name,
       until: end + GRACE_MS,
       bytes: random(SECRET_BYTES),
+      made: createLru(MAX_MADE),
       alone: false,
-      settled: Promise.resolve(),
+      settling: undefined,
     };
     all.set(name, held);
-    if (shared !== undefined) held.settled = agree(held, shared);
+    if (shared !== undefined) held.settling = agree(held, shared).finally(() => (held.settling = undefined));
     destroyInTime(held);
     return held;
   }
@@ -92,6 +99,7 @@ export function createSecrets(options: SecretsOptions): Secrets {
     clearTimeout(held.again);
     held.bytes?.fill(0);
     held.bytes = undefined;
+    held.made = createLru(MAX_MADE);
     all.delete(held.name);
   }
 
@@ -120,11 +128,10 @@ export function createSecrets(options: SecretsOptions): Secrets {
   }
 
   return {
-    async of(period) {
+    of(period) {
       if (closed || Date.now() >= period.end + GRACE_MS) return undefined;
       const held = all.get(period.name) ?? make(period);
-      await held.settled;
-      return held;
+      return held.settling === undefined ? held : held.settling.then(() => held);
     },
     close() {
       closed = true;
@@ -137,5 +144,6 @@ function replace(held: Held, agreed: Buffer): void {
   const old = held.bytes;
   if (old === undefined || old.equals(agreed)) return void agreed.fill(0);
   held.bytes = agreed;
+  held.made = createLru(MAX_MADE);
   old.fill(0);
 }

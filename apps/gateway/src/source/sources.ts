@@ -1,8 +1,10 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { createLru } from '../lru';
+import { soon, type Soon } from '../soon';
 import type { AddressOf } from './client-address';
-import type { Location } from './location';
-import type { Pseudonyms } from './pseudonyms';
+import type { Location, Network } from './location';
+import type { Pseudonym, Pseudonyms } from './pseudonyms';
 import type { Asked, Pattern, Rhythm } from './rhythm';
 import { recordedOf, type DoNotTrack } from './tracking';
 
@@ -16,7 +18,15 @@ export interface ClientSource {
    * What an event of this request may say of its source: `source`, `country`, `network`, `pattern` of the event's
    * `data`. Takes a second at most and never rejects.
    */
-  facts(): Promise<Readonly<Record<string, unknown>>>;
+  facts(): Soon<SourceFacts>;
+}
+
+/** Of the event's `data`; what is not known, or not told, is undefined. */
+export interface SourceFacts {
+  source?: Pseudonym | undefined;
+  country?: string | undefined;
+  network?: Network | undefined;
+  pattern?: Pattern | undefined;
 }
 
 /** Tells who sends requests. */
@@ -33,32 +43,48 @@ export interface SourcesOptions {
 }
 
 const MAX_USER_AGENT = 512;
-const NOTHING = Promise.resolve({});
+const NOTHING = {};
+/** Sources whose keys are remembered; an entry is some 300 bytes, 700 at most. */
+const MAX_REMEMBERED = 5_000;
+
+/** Keys of a client program, and of its address alone. */
+interface Keys {
+  key: string;
+  ofAddress: string;
+}
 
 export function createSources({ addressOf, doNotTrack, told }: SourcesOptions): Sources {
   const salt = randomBytes(16).toString('base64url');
   const keyOf = (text: string) => hash('sha256', salt + text, 'base64url').slice(0, 22);
 
+  const remembered = createLru<Keys>(MAX_REMEMBERED);
+
+  function keysOf(address: string, userAgent: string | undefined): Keys {
+    const text = `${address}\n${userAgent?.slice(0, MAX_USER_AGENT)}`;
+    const known = remembered.get(text);
+    if (known !== undefined) return known;
+    const keys = { key: keyOf(text), ofAddress: keyOf(address) };
+    remembered.set(text, keys);
+    return keys;
+  }
+
   return {
     of(request, asked) {
       const address = addressOf(request);
-      const key = keyOf(`${address}\n${request.headers['user-agent']?.slice(0, MAX_USER_AGENT)}`);
+      const { key, ofAddress } = keysOf(address, request.headers['user-agent']);
       const recorded = recordedOf(request.headers, doNotTrack);
       if (recorded !== 'all' || told === undefined)
         return { key, counted: recorded !== 'nothing', facts: () => NOTHING };
 
       const { pseudonyms, location, rhythm } = told;
-      const pattern: Pattern | undefined = asked && rhythm.note(keyOf(address), asked);
+      const pattern: Pattern | undefined = asked && rhythm.note(ofAddress, asked);
       return {
         key,
         counted: true,
-        async facts() {
-          const source = address === 'unknown' ? undefined : await pseudonyms.of(address, asked?.at ?? new Date());
-          return {
-            ...(source === undefined ? {} : { source }),
-            ...location.of(address),
-            ...(pattern === undefined ? {} : { pattern }),
-          };
+        facts() {
+          const source = address === 'unknown' ? undefined : pseudonyms.of(address, asked?.at ?? new Date());
+          const { country, network } = location.of(address);
+          return soon(source, (known) => ({ source: known, country, network, pattern }));
         },
       };
     },
