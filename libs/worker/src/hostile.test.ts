@@ -67,7 +67,7 @@ test('what is no event is parked with its reason, once; the events among it are 
       variables: {},
       create: () => ({
         connect: async () => {},
-        write: async (batch) => void written.push(...batch),
+        write: async (batch: readonly WeirEvent[]) => void written.push(...batch),
         close: async () => {},
       }),
     },

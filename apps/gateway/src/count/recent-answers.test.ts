@@ -3,12 +3,12 @@ import { createRecentAnswers } from './recent-answers';
 import type { Answered, ManifestRequest } from './request';
 
 const DIGEST = `sha256:${'a1'.repeat(32)}`;
-const there: Answered = { status: 200, digest: DIGEST, mediaType: undefined, body: undefined };
+const there: Answered = { status: 200, contentType: undefined, digest: DIGEST };
 const upstream = { name: 'hub' } as Upstream;
 let now: number;
 let asked: number;
 
-const recentAnswers = () => createRecentAnswers({ now: () => now } as Parameters<typeof createRecentAnswers>[0]);
+const recentAnswers = () => createRecentAnswers({ now: () => now });
 const request = (more: Partial<ManifestRequest> = {}) =>
   ({ upstream, name: 'a', reference: { tag: 'v1' }, accept: '*/*', ...more }) as ManifestRequest;
 const answering = (answer: Answered | undefined) => async () => {

@@ -22,7 +22,7 @@ interface Recent {
   until: number;
 }
 
-export function createRecentAnswers(clock: Clock): RecentAnswers {
+export function createRecentAnswers(clock: Pick<Clock, 'now'>): RecentAnswers {
   const recent = new WeakMap<Upstream, Lru<Recent>>();
   const asking = new Map<string, Promise<Answered | undefined>>();
 
