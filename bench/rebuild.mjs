@@ -130,8 +130,8 @@ async function publish(count) {
 /** Seed 000, in words of its own. */
 function countByHand(type, day, organization, architecture, fusion) {
   const metrics = { 'io.weir.pull': fusion ? ['pulls', 'fusion'] : ['pulls'], 'io.weir.mirror': ['mirrors'] }[type];
+  add('identities'); // that of every event is remembered
   if (!metrics) return;
-  add('identities');
   for (const metric of metrics) {
     add(`${metric}/d/${day}`);
     for (const stem of stems(organization, architecture)) {

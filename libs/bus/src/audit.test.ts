@@ -24,17 +24,20 @@ async function readers(): Promise<number> {
   return Number(await broker.evaluate(asked));
 }
 
-/** Class and method of `basic.consume` (AMQP 0-9-1). */
+/** Class and method (AMQP 0-9-1). */
 const CONSUME = Buffer.from([0, 60, 0, 20]);
+const CHANNEL_CLOSE = Buffer.from([0, 20, 0, 40]);
 
-/** A way to the broker that can hold back what is answered from the next `basic.consume` on. */
+/** A way to the broker that can hold back what is answered from the next `basic.consume` on, or end with a `channel.close`. */
 async function openWay(url: string) {
   const { hostname, port } = new URL(url);
   const answers: Socket[] = [];
   let holding = false;
+  let fragile = false;
   const server: Server = createServer((client) => {
     const upstream = connectTcp(Number(port), hostname);
     client.on('data', (sent: Buffer) => void (holding && sent.includes(CONSUME) && client.cork()));
+    client.on('data', (sent: Buffer) => void (fragile && sent.includes(CHANNEL_CLOSE) && client.destroy()));
     client.pipe(upstream).on('error', () => client.destroy());
     upstream.pipe(client).on('error', () => upstream.destroy());
     answers.push(client);
@@ -46,6 +49,7 @@ async function openWay(url: string) {
   return {
     url: here.toString(),
     hold: () => (holding = true),
+    break: () => (fragile = true),
     release: () => answers.forEach((answer) => answer.uncork()),
     async close() {
       answers.forEach((answer) => answer.destroy());
@@ -75,3 +79,19 @@ test('a watch of the history that begins too late is ended', async () => {
     await way.close();
   }
 }, 60_000);
+
+test('a watch of the history ends though the connection is lost while its channel closes', async () => {
+  const way = await openWay(broker.url);
+  const audit = createAudit({ url: way.url, worker: 'redis', log, found: () => {}, repaired: () => {} });
+  try {
+    await until(() => audit.state() === true);
+    const watch = await audit.watchHistory();
+    way.break();
+    await watch?.end();
+    expect(watch).toBeDefined();
+    await until(() => audit.state() !== true);
+  } finally {
+    await way.close();
+    await audit.close();
+  }
+}, 30_000);

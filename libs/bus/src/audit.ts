@@ -216,9 +216,11 @@ async function watchHistory(connection: ChannelModel): Promise<HistoryWatch> {
       return seen;
     },
     async end() {
+      const gone = once(channel, 'close');
       // RabbitMQ 3.10 keeps what it knows of a stream's consumer when its channel closes, but not when it is cancelled.
-      await channel.cancel(consumerTag).catch(() => {});
-      await channel.close().catch(() => {});
+      const ended = channel.cancel(consumerTag).then(() => channel.close());
+      // amqplib never settles a close whose connection is lost before the answer.
+      await withTimeout(Promise.race([ended, gone]), LOOK_TIMEOUT_MS).catch(() => {});
     },
   };
 }

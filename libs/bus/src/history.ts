@@ -86,7 +86,7 @@ export function openHistory(connection: ChannelModel): History {
       channel.sendToQueue(HISTORY, encodeEvent(marker), { ...messageOptions(marker), mandatory: true });
       await withTimeout(Promise.race([channel.waitForConfirms(), returned]), ANSWER_MS);
     } finally {
-      await channel.close().catch(() => {});
+      await withTimeout(channel.close(), ANSWER_MS).catch(() => {}); // never settles when the connection is lost meanwhile
     }
     return marker.id;
   };
