@@ -13,7 +13,9 @@ const WARM = 20_000;
 const UNCONFIRMED = 5000;
 const LOOK_MS = 20;
 const LIMIT_MB = 150;
-const FIRST = Date.UTC(2026, 10, 1);
+const DAY_MS = 86_400_000;
+/** Yesterday. */
+const FIRST = Math.floor(Date.now() / DAY_MS - 1) * DAY_MS;
 
 /** Pull number `n` of a registry with a thousand pulls a second, in the order in which they happened. */
 export function pullInOrder(n: number): WeirEvent {

@@ -38,3 +38,12 @@ export async function perSecond(count: number, work: () => Promise<unknown>): Pr
   await work();
   return count / ((performance.now() - from) / 1000);
 }
+
+/** By how much sizes have grown from the second quarter of a run, when all is warm, to the last, percent. */
+export function growthOf(sizes: readonly number[]): number {
+  const mean = (from: number, to: number): number => {
+    const part = sizes.slice(Math.floor(sizes.length * from), Math.ceil(sizes.length * to));
+    return part.reduce((sum, size) => sum + size, 0) / part.length;
+  };
+  return 100 * (mean(0.75, 1) / mean(0.25, 0.5) - 1);
+}

@@ -1,4 +1,4 @@
-import { inTurn, measured } from './measure';
+import { growthOf, inTurn, measured } from './measure';
 import { alone, atLeast, atMost, compared } from './row';
 import { cellsOf, tableOf } from './table';
 
@@ -17,6 +17,11 @@ test('sides are measured in turn', async () => {
   const found = await inTurn(2, { bare: side('bare', [10, 30]), weir: side('weir', [5, 7]) }, () => {});
   expect(order).toEqual(['bare', 'weir', 'bare', 'weir']);
   expect(found).toEqual({ bare: { rounds: [10, 30], median: 20 }, weir: { rounds: [5, 7], median: 6 } });
+});
+
+test('growth is from the second quarter to the last', () => {
+  expect(growthOf([900, 100, 100, 110])).toBeCloseTo(10);
+  expect(growthOf([1, 2, 2, 2, 2, 2, 2, 2])).toBeCloseTo(0);
 });
 
 describe('a row', () => {

@@ -7,7 +7,7 @@ import { connect } from 'amqplib';
 import type { Bench, Case } from '../case';
 import { serve, serveNginx, type Beside } from '../gateway/programs';
 import { createLoad, CONNECTIONS, type Kind } from '../gateway/wrk';
-import { inTurn, measured } from '../measure';
+import { growthOf, inTurn, measured } from '../measure';
 import { alone, atLeast, atMost, compared, type Row } from '../row';
 
 const run = promisify(execFile);
@@ -217,10 +217,6 @@ async function memory(bench: Bench, load: Load, { app, url }: Gateway): Promise<
   const timer = setInterval(() => sizes.push((app.resources()?.rssBytes ?? NaN) / 1024 ** 2), SAMPLE_MS);
   const { requests } = await load.of(url, 'manifest', { seconds: MEMORY_SECONDS });
   clearInterval(timer);
-  const mean = (from: number, to: number): number => {
-    const part = sizes.slice(Math.floor(sizes.length * from), Math.ceil(sizes.length * to));
-    return part.reduce((sum, size) => sum + size, 0) / part.length;
-  };
   const note = `after ${requests.toLocaleString('en-US')} requests; bench/gateway-memory.mjs makes a million`;
   return [
     alone({
@@ -233,7 +229,7 @@ async function memory(bench: Bench, load: Load, { app, url }: Gateway): Promise<
     alone({
       name: 'gateway: growth of its memory from the second quarter to the last',
       unit: '%',
-      value: measured([100 * (mean(0.75, 1) / mean(0.25, 0.5) - 1)]),
+      value: measured([growthOf(sizes)]),
       target: atMost(FLAT_PERCENT),
     }),
   ];

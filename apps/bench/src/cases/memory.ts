@@ -7,7 +7,7 @@ import { connect, type Channel } from 'amqplib';
 import { Redis } from 'ioredis';
 import type { Bench, Case } from '../case';
 import { PULL_DAYS, pullOf } from '../events';
-import { measured } from '../measure';
+import { growthOf, measured } from '../measure';
 import { alone, atMost, type Row } from '../row';
 
 const EVENTS = 1_000_000;
@@ -116,11 +116,6 @@ const depthOf = async (channel: Channel, queue: string): Promise<number> =>
   (await channel.checkQueue(queue)).messageCount;
 
 function rowsOf(app: string, sizes: readonly number[], exact: boolean): Row[] {
-  const mean = (from: number, to: number): number => {
-    const part = sizes.slice(Math.floor(sizes.length * from), Math.ceil(sizes.length * to));
-    return part.reduce((sum, size) => sum + size, 0) / part.length;
-  };
-  const growth = 100 * (mean(0.75, 1) / mean(0.25, 0.5) - 1);
   const events = `after ${EVENTS.toLocaleString('en-US')} events`;
   return [
     alone({
@@ -133,7 +128,7 @@ function rowsOf(app: string, sizes: readonly number[], exact: boolean): Row[] {
     alone({
       name: `${app}: growth from the second quarter to the last`,
       unit: '%',
-      value: measured([growth]),
+      value: measured([growthOf(sizes)]),
       target: atMost(FLAT_PERCENT),
     }),
   ];
