@@ -72,7 +72,8 @@ function expectWholeEmergencies(events: readonly WeirEvent[]): void {
   expect(of('down').sort()).toEqual(of('up').sort());
 }
 
-async function drained(): Promise<void> {
+/** Everything that has come, once all that was left is sent and told. */
+async function drained(): Promise<WeirEvent[]> {
   const log = pino({ level: 'silent' });
   const spoolDir = join(root.path, 'spool');
   const publisher = createPublisher({
@@ -83,9 +84,16 @@ async function drained(): Promise<void> {
     source: 'crash',
     emergencyMs: 0,
   });
-  await until(() => publisher.ready() === true && publisher.owning() === true && publisher.depth().spooledEvents === 0);
-  await until(async () => !(await readdir(spoolDir)).includes('episodes'));
+  const events: WeirEvent[] = [];
+  await until(async () => {
+    events.push(...(await take()));
+    // An emergency is written down a moment after the spool has run dry: that there is no file says nothing before.
+    const isTold = events.some(({ type }) => type === 'io.weir.outage');
+    const isEmpty = publisher.ready() === true && publisher.owning() === true && publisher.depth().spooledEvents === 0;
+    return isTold && isEmpty && !(await readdir(spoolDir)).includes('episodes');
+  });
   await publisher.close();
+  return [...events, ...(await take())];
 }
 
 test('killed at any moment, between confirm and removal too, it loses nothing that was acknowledged', async () => {
@@ -101,8 +109,7 @@ test('killed at any moment, between confirm and removal too, it loses nothing th
     acknowledged.push(...process.ids());
     for (const line of process.lines()) outcomes.add(line.split(' ')[0] ?? '');
   }
-  await drained();
-  const events = await take();
+  const events = await drained();
   const found = idsOf(events);
   expectWholeEmergencies(events);
   expect(outcomes).toEqual(new Set(['confirmed', 'spooled']));
@@ -114,8 +121,7 @@ test('SIGTERM in the middle of it: the exit code is 0, and what was acknowledged
   await until(() => process.ids().length >= 200);
   process.child.kill('SIGTERM');
   expect(await process.ended).toEqual([0, null]);
-  await drained();
-  const events = await take();
+  const events = await drained();
   const found = idsOf(events);
   expectWholeEmergencies(events);
   expect(process.ids().filter((id) => !found.has(id))).toEqual([]);

@@ -40,3 +40,9 @@ test('a keyword that it does not know is left to the schema', () => {
   expect(judgeOf(z.strictObject({ a: z.string() }))({ a: 'b' })).toBe(false);
   expect(judgeOf(z.union([z.string(), z.number()]))('a')).toBe(false);
 });
+
+test('what JSON Schema cannot say is left to the schema', () => {
+  const judge = judgeOf(z.object({ a: z.string().refine((text) => text !== 'x') }));
+  expect(judge({ a: 'x' })).toBe(false);
+  expect(judge({ a: 'y' })).toBe(false);
+});

@@ -13,9 +13,18 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 export function judgeOf(schema: z.ZodType): Judge {
   const override: NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override'] = ({ zodSchema, jsonSchema }) => {
     if (zodSchema._zod.def.type === 'undefined') jsonSchema.not = {};
+    for (const { _zod } of zodSchema._zod.def.checks ?? []) {
+      const { check, pattern } = _zod.def as { check: string; pattern?: RegExp };
+      if (pattern) expressions.set(pattern.source, pattern);
+      // JSON Schema has no word for it.
+      if (check === 'custom') jsonSchema.not = {};
+    }
   };
   return compiled(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', override }));
 }
+
+/** Those of the schemas, by their sources: none is made of a text, so that all can be looked at. */
+const expressions = new Map<string, RegExp>();
 
 const never: Judge = () => false;
 const SAID = new Set(['$schema', 'description', 'type']);
@@ -58,8 +67,8 @@ const TYPES: Readonly<Record<string, (schema: JsonSchema) => Judge>> = {
 
 const KEYWORDS: Readonly<Record<string, (said: unknown) => Judge>> = {
   pattern(said) {
-    const expression = new RegExp(said as string, 'u');
-    return (value) => expression.test(value as string);
+    const expression = expressions.get(said as string);
+    return expression ? (value) => expression.test(value as string) : never;
   },
   allOf(said) {
     const judges = (said as JsonSchema[]).map(compiled);
