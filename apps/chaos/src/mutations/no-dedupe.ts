@@ -5,8 +5,8 @@ export const noDedupe: Mutation = {
   name: 'no-dedupe',
   about: 'the counting script counts an event as often as it comes',
   file: 'libs/usage/src/counter.lua.ts',
-  find: 'local new = remember(',
-  replace: 'local new = (function(set, events) remember(set, events) return events end)(',
+  find: 'if found == 1 then table.insert(known',
+  replace: 'if false then table.insert(known',
   app: 'redis-worker',
   case: 'F31',
 };
