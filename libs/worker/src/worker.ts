@@ -42,7 +42,8 @@ export interface Worker<Item = WeirEvent> {
   /**
    * Of a store that answers before it has something durably: resolves when it has what the last `write` gave it. Asked
    * right behind each `write`; the batch is acknowledged only then, but the next ones are written meanwhile. Must reject
-   * where the store may have been lost since: the batch is then written once more.
+   * where the store may have been lost since: the batch is then written once more. Not together with `anyOrder`: which
+   * `write` was the last could not be told.
    */
   durable?(): Promise<void>;
   /**
