@@ -6,7 +6,8 @@ import { freePort, type App } from '@weir/testing';
 import { connect, type Channel } from 'amqplib';
 import { Redis } from 'ioredis';
 import type { Bench, Case } from '../case';
-import { PULL_DAYS, pullOf } from '../events';
+import { pullInOrder } from '../drain';
+import { PULL_DAYS } from '../events';
 import { growthOf, measured } from '../measure';
 import { alone, atMost, type Row } from '../row';
 
@@ -87,7 +88,7 @@ async function post(url: string, progress: Bench['progress']): Promise<void> {
       const from = next;
       next += POSTED_AT_ONCE;
       if (from % 100_000 === 0) progress(`${from.toLocaleString('en-US')} events posted`);
-      const body = JSON.stringify(Array.from({ length: POSTED_AT_ONCE }, (_, n) => pullOf(from + n)));
+      const body = JSON.stringify(Array.from({ length: POSTED_AT_ONCE }, (_, n) => pullInOrder(from + n)));
       const answer = await fetch(url, { method: 'POST', headers, body });
       if (answer.status !== 202) throw new Error(`ingest answered ${answer.status}: ${await answer.text()}`);
       await answer.arrayBuffer();
