@@ -2,14 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { declareTopology, messageOptions, queueOf } from '@weir/bus';
 import { encodeEvent, type WeirEvent } from '@weir/events';
 import type { App } from '@weir/testing';
-import { connect } from 'amqplib';
+import { connect, type ConfirmChannel } from 'amqplib';
 import type { Bench } from './case';
 import { pullOf } from './events';
 import { measured } from './measure';
 import { alone, atMost, type Row } from './row';
 
 /** Events in front of those that are timed: while they are drained code is compiled and connections are made. */
-const WARM = 20_000;
+export const WARM = 20_000;
 const UNCONFIRMED = 5000;
 const LOOK_MS = 20;
 const LIMIT_MB = 150;
@@ -51,25 +51,31 @@ export async function openQueue({ servers, onEnd }: Bench, worker: string): Prom
   await declareTopology(channel, [worker]);
   let sent = 0;
 
-  const fill = async (events: number): Promise<void> => {
-    for (let n = 1; n <= events; n += 1) {
-      const event = pullInOrder((sent += 1));
-      channel.publish('', queueOf(worker), encodeEvent(event), messageOptions(event));
-      if (n % UNCONFIRMED === 0) await channel.waitForConfirms();
-    }
-    await channel.waitForConfirms();
-  };
-
   return {
     amqp,
     async drain(app, events) {
-      await fill(withWarmUp(events));
+      await fill(channel, worker, withWarmUp(events), () => pullInOrder((sent += 1)));
       app.start();
       const drained = await watch(app, withWarmUp(events));
       await app.stop();
       return drained;
     },
   };
+}
+
+/** Puts so many events into the queue of a worker, past the exchange. */
+export async function fill(
+  channel: ConfirmChannel,
+  worker: string,
+  events: number,
+  eventOf: (n: number) => WeirEvent,
+): Promise<void> {
+  for (let n = 0; n < events; n += 1) {
+    const event = eventOf(n);
+    channel.publish('', queueOf(worker), encodeEvent(event), messageOptions(event));
+    if (n % UNCONFIRMED === 0) await channel.waitForConfirms();
+  }
+  await channel.waitForConfirms();
 }
 
 /** From the first look that finds the warm-up done to the first that finds all done. */

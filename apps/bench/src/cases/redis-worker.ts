@@ -1,21 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { declareTopology, messageOptions, queueOf } from '@weir/bus';
-import { encodeEvent, type WeirEvent } from '@weir/events';
+import { declareTopology, queueOf } from '@weir/bus';
+import type { WeirEvent } from '@weir/events';
 import type { App } from '@weir/testing';
 import { connect, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
 import { Redis } from 'ioredis';
 import type { Bench, Case } from '../case';
+import { fill, WARM, withWarmUp } from '../drain';
 import { PULL_DAYS, pullOf } from '../events';
 import { inTurn, measured, type Measured } from '../measure';
 import { alone, atLeast, atMost, compared, type Row } from '../row';
 
 const QUEUE = queueOf('redis');
 const EVENTS = 50_000;
-/** Events in front of those that are timed: while they are drained code is compiled and connections are made. */
-const WARM = 20_000;
 /** Lengths of the queue, and how often each is drained. */
 const LENGTHS = { short: [10_000, 3], longer: [100_000, 1], long: [1_000_000, 1] } as const;
-const UNCONFIRMED = 5000;
 const LOOK_MS = 10;
 const LIMIT_MB = 150;
 
@@ -127,21 +125,12 @@ type Drain = (place: Place, watch: Stopwatch) => Promise<void>;
 
 /** How many events a second are drained of a queue of this length, those for warming up aside. */
 async function drained(place: Place, length: number, drain: Drain): Promise<number> {
-  const events = WARM + length;
-  await fill(place.channel, events);
+  const events = withWarmUp(length);
+  await fill(place.channel, 'redis', events, pullOf);
   await place.client.flushall();
   const watch = createStopwatch(events);
   await drain(place, watch);
   return watch.rate();
-}
-
-async function fill(channel: ConfirmChannel, events: number): Promise<void> {
-  for (let n = 0; n < events; n += 1) {
-    const event = pullOf(n);
-    channel.publish('', QUEUE, encodeEvent(event), messageOptions(event));
-    if (n % UNCONFIRMED === 0) await channel.waitForConfirms();
-  }
-  await channel.waitForConfirms();
 }
 
 interface Stopwatch {
