@@ -57,6 +57,17 @@ test('100,000 different events of one series in one millisecond are 100,000 poin
   expect(await store.points(database)).toBe(100_002);
 }, 180_000);
 
+test('a batch that was asked about while the one before was written gets no place that was given out meanwhile', async () => {
+  const database = store.database();
+  const worker = store.worker(database);
+  await worker.connect();
+  // So many in one millisecond that some two dozen of the second want a place that the first gets.
+  const events = Array.from({ length: 10_000 }, () => pull());
+  const [first, second] = [events.slice(0, 5000), events.slice(4500)];
+  expect(await Promise.all([worker.write(first), worker.write(second)])).toEqual([[], []]);
+  expect(await store.points(database)).toBe(10_000);
+}, 60_000);
+
 test('a batch whose answer never came is stored once when it comes again in other company', async () => {
   const database = store.database();
   const events = Array.from({ length: 3000 }, (_, n) => pull({}, `2026-11-23T06:54:00.00${n % 3}Z`));

@@ -77,15 +77,21 @@ export async function openTestStore(): Promise<TestStore> {
   };
 }
 
-/** As the kit uses it: events become points, each batch is announced and then written, and what is refused is an event. */
+/**
+ * As the kit uses it: events become points, each batch is announced at once and written when the one before is, and what
+ * is refused is an event.
+ */
 function takingEvents(worker: Worker<Point>): Worker {
   const { prepare, ahead, write, ...rest } = worker;
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     ...rest,
     async write(events) {
       const points = events.map((event) => prepare?.(event) as Point);
       ahead?.(points);
-      const refused = (await write(points)) ?? [];
+      const mine = turn.then(() => write(points));
+      turn = mine.catch(() => {});
+      const refused = (await mine) ?? [];
       return refused.map(({ event, reason }) => ({ event: events[points.indexOf(event)], reason }) as Refused);
     },
   };
