@@ -13,7 +13,7 @@ export function organizationOf(event: Pick<WeirEvent, 'data'>): string | undefin
   if (typeof user !== 'object' || user === null) return undefined;
   const { organization, email } = user as { organization?: unknown; email?: unknown };
   if (typeof organization === 'string' && organization.trim() !== '') return canonicalName(organization);
-  return typeof email === 'string' ? ofEmail(email) : undefined;
+  return typeof email === 'string' ? organizationOfEmail(email) : undefined;
 }
 
 /** RFC 5321, 4.5.3.1: a local part of 64, a path of 256 with its angle brackets. */
@@ -38,8 +38,6 @@ export function organizationOfEmail(
   const domain = canonicalDomain(address.slice(at + 1));
   return domain === undefined || freeMail.has(domain) ? undefined : domain;
 }
-
-const ofEmail = memo((email) => organizationOfEmail(email));
 
 /** RFC 5322, 3.2.3, without insisting where its dots are: some large providers do not either. */
 const isLocalPart = (text: string): boolean => !/[\s\p{Cc}"(),:;<>@[\\\]]/u.test(text);

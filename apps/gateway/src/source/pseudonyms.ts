@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { dayOf, monthOf, type Period, type Secret, type Secrets } from './secrets';
+import { dayOf, monthOf, type Period, type Secrets } from './secrets';
 import { soon, type Soon } from '../soon';
 
 /** `source` of an event's data: the same for requests of one address, and of no use without the secrets. */
@@ -36,22 +36,18 @@ export function createPseudonyms(secrets: Secrets): Pseudonyms {
     of(address, at) {
       const periods = periodsOf(at);
       const both = [secrets.of(periods.day), secrets.of(periods.month)] as const;
-      return soon(both[0], (ofDay) =>
-        soon(both[1], (ofMonth) => {
-          const day = madeWith(ofDay, address, (bytes) => bytes.toString('base64url', 0, DAY_BYTES));
-          const month = madeWith(ofMonth, address, (bytes) => bytes.toString('hex', 0, MONTH_BYTES));
-          return day === undefined || month === undefined ? undefined : { day, month };
+      return soon(both[0], (day) =>
+        soon(both[1], (month) => {
+          if (day?.bytes === undefined || month?.bytes === undefined) return undefined;
+          return {
+            day: hmac(day.bytes, address).toString('base64url', 0, DAY_BYTES),
+            month: hmac(month.bytes, address).toString('hex', 0, MONTH_BYTES),
+          };
         }),
       );
     },
   };
 }
 
-function madeWith(secret: Secret | undefined, address: string, text: (bytes: Buffer) => string): string | undefined {
-  if (secret?.bytes === undefined) return undefined;
-  const known = secret.made.get(address);
-  if (known !== undefined) return known;
-  const made = text(createHmac('sha256', secret.bytes).update(address).digest());
-  secret.made.set(address, made);
-  return made;
-}
+// Made anew each time: to remember it, the address would have to be kept.
+const hmac = (secret: Buffer, address: string) => createHmac('sha256', secret).update(address).digest();

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { Context } from '@weir/service';
-import { createLru, type Lru } from '../lru';
 import type { Soon } from '../soon';
 import type { SharedSecrets } from './shared-secrets';
 
@@ -23,8 +22,6 @@ export function monthOf(at: Date): Period {
 export interface Secret {
   /** To be used at once, not kept: undefined from the moment when the secret is destroyed. */
   readonly bytes: Buffer | undefined;
-  /** What was made with it, by what it was made of: forgotten with it. */
-  readonly made: Lru<string>;
 }
 
 /** A random secret for each period, made when the period is first asked for and destroyed with it. */
@@ -36,7 +33,6 @@ export interface Secrets {
 }
 
 const SECRET_BYTES = 32;
-const MAX_MADE = 10_000;
 /** A request that arrived before midnight may be counted after it; then the secret is overwritten and dropped. */
 const GRACE_MS = 10 * 60_000;
 /** A Redis that was away, or has lost what it had, gets the secrets back within this time. */
@@ -48,7 +44,6 @@ interface Held {
   name: string;
   until: number;
   bytes: Buffer | undefined;
-  made: Lru<string>;
   /** Redis could not be asked whether the other gateways use another. */
   alone: boolean;
   /** While it is being settled whose secret this period gets. */
@@ -78,7 +73,6 @@ export function createSecrets(options: SecretsOptions): Secrets {
       name,
       until: end + GRACE_MS,
       bytes: random(SECRET_BYTES),
-      made: createLru(MAX_MADE),
       alone: false,
       settling: undefined,
     };
@@ -99,7 +93,6 @@ export function createSecrets(options: SecretsOptions): Secrets {
     clearTimeout(held.again);
     held.bytes?.fill(0);
     held.bytes = undefined;
-    held.made = createLru(MAX_MADE);
     all.delete(held.name);
   }
 
@@ -144,6 +137,5 @@ function replace(held: Held, agreed: Buffer): void {
   const old = held.bytes;
   if (old === undefined || old.equals(agreed)) return void agreed.fill(0);
   held.bytes = agreed;
-  held.made = createLru(MAX_MADE);
   old.fill(0);
 }

@@ -1,6 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { createLru } from '../lru';
 import { soon, type Soon } from '../soon';
 import type { AddressOf } from './client-address';
 import type { Location, Network } from './location';
@@ -44,40 +43,21 @@ export interface SourcesOptions {
 
 const MAX_USER_AGENT = 512;
 const NOTHING = {};
-/** Sources whose keys are remembered; an entry is some 300 bytes, 700 at most. */
-const MAX_REMEMBERED = 5_000;
-
-/** Keys of a client program, and of its address alone. */
-interface Keys {
-  key: string;
-  ofAddress: string;
-}
 
 export function createSources({ addressOf, doNotTrack, told }: SourcesOptions): Sources {
   const salt = randomBytes(16).toString('base64url');
   const keyOf = (text: string) => hash('sha256', salt + text, 'base64url').slice(0, 22);
 
-  const remembered = createLru<Keys>(MAX_REMEMBERED);
-
-  function keysOf(address: string, userAgent: string | undefined): Keys {
-    const text = `${address}\n${userAgent?.slice(0, MAX_USER_AGENT)}`;
-    const known = remembered.get(text);
-    if (known !== undefined) return known;
-    const keys = { key: keyOf(text), ofAddress: keyOf(address) };
-    remembered.set(text, keys);
-    return keys;
-  }
-
   return {
     of(request, asked) {
       const address = addressOf(request);
-      const { key, ofAddress } = keysOf(address, request.headers['user-agent']);
+      const key = keyOf(`${address}\n${request.headers['user-agent']?.slice(0, MAX_USER_AGENT)}`);
       const recorded = recordedOf(request.headers, doNotTrack);
       if (recorded !== 'all' || told === undefined)
         return { key, counted: recorded !== 'nothing', facts: () => NOTHING };
 
       const { pseudonyms, location, rhythm } = told;
-      const pattern: Pattern | undefined = asked && rhythm.note(ofAddress, asked);
+      const pattern: Pattern | undefined = asked && rhythm.note(keyOf(address), asked);
       return {
         key,
         counted: true,
