@@ -67,6 +67,14 @@ test.each([
   expect(asked).toBe(2);
 });
 
+test('a request with an Accept beyond all measure is asked for itself', async () => {
+  const recent = recentAnswers();
+  const long = request({ accept: 'a'.repeat(2001) });
+  await recent.of(long, answering(there));
+  await recent.of(long, answering(there));
+  expect(asked).toBe(2);
+});
+
 test('an upstream that does not answer is believed nothing of what it said before', async () => {
   const recent = recentAnswers();
   await recent.of(request(), answering(there));

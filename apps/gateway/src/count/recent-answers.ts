@@ -16,6 +16,8 @@ const TAG_MS = 2_000;
 const DIGEST_MS = 60_000;
 /** Of one upstream. */
 const MAX_ANSWERS = 5_000;
+/** Clients of today send some 600 characters: what is longer is not for remembering. */
+const MAX_ACCEPT = 2_000;
 
 interface Recent {
   answer: Answered;
@@ -52,7 +54,7 @@ export function createRecentAnswers(clock: Pick<Clock, 'now'>): RecentAnswers {
   return {
     of(request, ask) {
       const { upstream, name, reference, accept, ifNoneMatch } = request;
-      if (ifNoneMatch !== undefined) return ask();
+      if (ifNoneMatch !== undefined || (accept?.length ?? 0) > MAX_ACCEPT) return ask();
       const key = `${upstream.name} ${name} ${reference.tag ?? reference.digest} ${accept}`;
       const known = memoryOf(upstream).get(key);
       if (known !== undefined && clock.now() < known.until) return known.answer;
