@@ -66,8 +66,7 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
   if (problems.length > 0) return { problems };
   attributes['id'] ??= idOf(index, origin);
   attributes['source'] ??= defaultSource(origin.key);
-  const identity = { id: String(attributes['id']), source: String(attributes['source']) };
-  attributes['time'] ??= origin.firstTime(identity, origin.now);
+  attributes['time'] ??= timeOf(attributes, origin);
   const checked = checkEvent(attributes, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const redacted = redact(checked.event);
@@ -80,6 +79,11 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin)
   // Without `data`: the event waits for the broker or the disk as these bytes alone.
   const { id, source, type, time } = event;
   return refusal(event, origin) ?? { id, source, type, time, body };
+}
+
+/** Of an event that names none. */
+function timeOf({ id, source }: Record<string, unknown>, { firstTime, now }: Origin): string {
+  return firstTime({ id: String(id), source: String(source) }, now);
 }
 
 /** What this key may not say, though the event is a good one. */
@@ -108,17 +112,24 @@ const WITH_DEPTH = new Set(['data', 'data_base64']);
  * `data` has a depth, and that is limited. A member `__proto__` would be data here and a trap for whoever copies it.
  */
 function attributesOf(value: Record<string, unknown>): { attributes: Record<string, unknown>; problems: Problem[] } {
-  const attributes: Record<string, unknown> = {};
   const problems: Problem[] = [];
-  for (const [name, attribute] of Object.entries(value)) {
-    if (attribute === null || attribute === undefined || name === '__proto__') continue;
-    if (typeof attribute === 'object' && !WITH_DEPTH.has(name)) {
+  let absent = false;
+  for (const name in value) {
+    const attribute = value[name];
+    if (isAbsent(name, attribute)) absent = true;
+    else if (typeof attribute === 'object' && !WITH_DEPTH.has(name)) {
       problems.push({ field: name.slice(0, 100), message: 'must be a text, number or boolean; objects go into data' });
       if (problems.length === 20) break;
-    } else attributes[name] = attribute;
+    }
   }
-  return { attributes, problems };
+  // Mostly nothing is absent, and a copy would take its time, as would the encoding of a copy.
+  if (!absent) return { attributes: value, problems };
+  const present = Object.entries(value).filter(([name, attribute]) => !isAbsent(name, attribute));
+  return { attributes: Object.fromEntries(present), problems };
 }
+
+const isAbsent = (name: string, attribute: unknown): boolean =>
+  attribute === null || attribute === undefined || name === '__proto__';
 
 /**
  * A new UUIDv7, or, under an Idempotency-Key, a UUIDv8 (RFC 9562, 5.8: vendor-specific) that the same holder's same
