@@ -65,7 +65,10 @@ test('what stands behind another of its name is neither looked at nor published'
 });
 
 test('a name twice is found where something is missing as well', () => {
-  const twice = JSON.stringify(cloudEvent({ time: undefined })).replace('"data":', '"data":{"password":"hidden"},"data":');
+  const twice = JSON.stringify(cloudEvent({ time: undefined })).replace(
+    '"data":',
+    '"data":{"password":"hidden"},"data":',
+  );
   expect(publishedOf(`[${twice}]`).join()).not.toContain('hidden');
 });
 
