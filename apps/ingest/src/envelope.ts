@@ -5,9 +5,12 @@ import type { Problem, WeirEvent } from '@weir/events';
 import type { RefusedAs } from './answer';
 import { isFlat, translate } from './clowder';
 import type { FirstTime } from './first-time';
+import type { Item } from './items';
 import type { ApiKey } from './keys';
 import { defaultSource, mayCountFor, maySpeakFor } from './keys';
 import type { OrganizationLimit } from './organizations';
+import { saysOnly } from './verbatim';
+import type { Verbatim } from './verbatim';
 
 /** What an event gets from the request it came in. */
 export interface Origin {
@@ -30,12 +33,16 @@ export type Enveloped =
  * is missing in the envelope (id, source, time) is filled in; what is there is kept as it is, but for credentials and
  * addresses, which are taken out.
  */
-export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped {
+export function toEvent(
+  { value: sent, verbatim }: Item & { value: unknown },
+  index: number,
+  origin: Origin,
+): Enveloped {
   if (typeof sent !== 'object' || sent === null || Array.isArray(sent)) {
     return { problems: [{ field: '', message: 'must be a JSON object' }] };
   }
   const value = sent as Record<string, unknown>;
-  if ('specversion' in value) return complete(value, index, origin);
+  if ('specversion' in value) return complete(value, index, origin, verbatim);
   if (!isFlat(value)) return lacks(value) ?? complete(bare(value), index, origin);
   const flat = translate(value, origin.key.name);
   if ('problems' in flat) return flat;
@@ -61,25 +68,35 @@ function lacks(value: Record<string, unknown>): Enveloped | undefined {
   };
 }
 
-function complete(value: Record<string, unknown>, index: number, origin: Origin): Enveloped {
+function complete(value: Record<string, unknown>, index: number, origin: Origin, verbatim?: Verbatim): Enveloped {
   const { attributes, problems } = attributesOf(value);
   if (problems.length > 0) return { problems };
-  attributes['id'] ??= idOf(index, origin);
-  attributes['source'] ??= defaultSource(origin.key);
-  const identity = { id: String(attributes['id']), source: String(attributes['source']) };
-  attributes['time'] ??= origin.firstTime(identity, origin.now);
-  const checked = checkEvent(attributes, { now: origin.now });
+  const checked = checkEvent(withIdentity(attributes, index, origin), { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const redacted = redact(checked.event);
   if (!redacted.ok) return { problems: redacted.problems };
   const { event } = redacted;
-  const body = encodeEvent(event);
+  const body = event === value ? encodedAsSent(event, verbatim) : encodeEvent(event);
   if (body.length > limits.eventBytes) {
     return { problems: [{ field: '', message: `is ${body.length} bytes; at most ${limits.eventBytes} are allowed` }] };
   }
   // Without `data`: the event waits for the broker or the disk as these bytes alone.
   const { id, source, type, time } = event;
   return refusal(event, origin) ?? { id, source, type, time, body };
+}
+
+/** With what is missing, in a copy. */
+function withIdentity(attributes: Record<string, unknown>, index: number, origin: Origin): Record<string, unknown> {
+  const { id = idOf(index, origin), source = defaultSource(origin.key) } = attributes;
+  const { time = origin.firstTime({ id: String(id), source: String(source) }, origin.now) } = attributes;
+  const isWhole = id === attributes['id'] && source === attributes['source'] && time === attributes['time'];
+  return isWhole ? attributes : { ...attributes, id, source, time };
+}
+
+/** An event to which nothing was done is encoded already; in a copy, for it may wait longer than its request. */
+function encodedAsSent(event: WeirEvent, verbatim: Verbatim | undefined): Buffer {
+  if (!verbatim || verbatim.bytes.length > limits.eventBytes || !saysOnly(event, verbatim)) return encodeEvent(event);
+  return Buffer.from(verbatim.bytes);
 }
 
 /** What this key may not say, though the event is a good one. */
@@ -108,17 +125,24 @@ const WITH_DEPTH = new Set(['data', 'data_base64']);
  * `data` has a depth, and that is limited. A member `__proto__` would be data here and a trap for whoever copies it.
  */
 function attributesOf(value: Record<string, unknown>): { attributes: Record<string, unknown>; problems: Problem[] } {
-  const attributes: Record<string, unknown> = {};
   const problems: Problem[] = [];
-  for (const [name, attribute] of Object.entries(value)) {
-    if (attribute === null || attribute === undefined || name === '__proto__') continue;
-    if (typeof attribute === 'object' && !WITH_DEPTH.has(name)) {
+  let absent = false;
+  for (const name in value) {
+    const attribute = value[name];
+    if (isAbsent(name, attribute)) absent = true;
+    else if (typeof attribute === 'object' && !WITH_DEPTH.has(name)) {
       problems.push({ field: name.slice(0, 100), message: 'must be a text, number or boolean; objects go into data' });
       if (problems.length === 20) break;
-    } else attributes[name] = attribute;
+    }
   }
-  return { attributes, problems };
+  // Mostly nothing is absent, and a copy would take its time, as would the encoding of a copy.
+  if (!absent) return { attributes: value, problems };
+  const present = Object.entries(value).filter(([name, attribute]) => !isAbsent(name, attribute));
+  return { attributes: Object.fromEntries(present), problems };
 }
+
+const isAbsent = (name: string, attribute: unknown): boolean =>
+  attribute === null || attribute === undefined || name === '__proto__';
 
 /**
  * A new UUIDv7, or, under an Idempotency-Key, a UUIDv8 (RFC 9562, 5.8: vendor-specific) that the same holder's same

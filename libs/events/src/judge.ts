@@ -80,15 +80,21 @@ const KEYWORDS: Readonly<Record<string, (said: unknown) => Judge>> = {
 
 function ofObject({ properties = {}, required = [], additionalProperties = {} }: JsonSchema): Judge {
   if (JSON.stringify(additionalProperties) !== '{}') return never;
-  const members = Object.entries(properties).map(([name, of]) => {
-    return { name, judge: typeof of === 'object' ? compiled(of) : never, needed: required.includes(name) };
-  });
+  const members = new Map(
+    Object.entries(properties).map(([name, of]) => {
+      return [name, { judge: typeof of === 'object' ? compiled(of) : never, needed: required.includes(name) }];
+    }),
+  );
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    for (const { name, judge, needed } of members) {
+    let missing = required.length;
+    // Those that it has: of those that it could have, most are absent.
+    for (const name in value) {
       const member = (value as Record<string, unknown>)[name];
-      if (member === undefined ? needed : !judge(member)) return false;
+      const known = member === undefined ? undefined : members.get(name);
+      if (known && !known.judge(member)) return false;
+      if (known?.needed) missing -= 1;
     }
-    return true;
+    return missing === 0;
   };
 }

@@ -43,45 +43,48 @@ const PARAMETER =
  * `source` and `id` are the event's identity: to change them could make one event of two. A credential there is a problem.
  */
 export function redact(event: WeirEvent): Checked {
+  if (isClean(event)) return { ok: true, event };
   const problems = (['id', 'source', 'type'] as const)
     .filter((field) => withoutCredentials(event[field]) !== event[field])
     .map((field) => ({ field, message: 'must not contain a credential, such as the password of a URL' }));
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, event: membersOf(event) as WeirEvent };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, event: cleaned(event) as WeirEvent };
 }
 
-function membersOf(object: Record<string, unknown>): Record<string, unknown> {
-  const names = Object.keys(object);
-  let copy: [string, unknown][] | undefined;
-  for (let at = 0; at < names.length; at += 1) {
-    const name = names[at] as string;
-    const value = object[name];
-    const kept = member(name, value);
-    if (kept !== value) copy ??= names.slice(0, at).map((before) => [before, object[before]]);
-    if (kept !== undefined) copy?.push([name, kept]);
+/** Whether all stays as it is: nearly always, so that it is worth a look that copies nothing. */
+function isClean(value: unknown): boolean {
+  if (typeof value === 'string') return withoutCredentials(value) === value;
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isClean);
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
+    if (allowedAs(name, member) !== member || !isClean(member)) return false;
   }
-  return copy ? Object.fromEntries(copy) : object; // which makes a member `__proto__` one like any other
+  return true;
 }
-
-/** What becomes of a member; undefined when it is left out. */
-function member(name: string, value: unknown): unknown {
-  const named = name.length <= NAME_CHARACTERS ? kindOfName(name) : 'other';
-  if (named === 'credential' && isText(value)) return REDACTED;
-  if (named === 'address' && (isText(value) || typeof value === 'number')) return undefined;
-  return cleaned(value);
-}
-
-const kindOfName = memo((name: string): 'credential' | 'address' | 'other' => {
-  const bare = name.replace(/[-_]/g, '').toLowerCase();
-  return CREDENTIALS.has(bare) ? 'credential' : ADDRESSES.has(bare) ? 'address' : 'other';
-});
 
 function cleaned(value: unknown): unknown {
   if (typeof value === 'string') return withoutCredentials(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (!Array.isArray(value)) return membersOf(value as Record<string, unknown>);
-  const items = value.map(cleaned);
-  return items.some((item, at) => item !== value[at]) ? items : value;
+  if (Array.isArray(value)) return value.map(cleaned);
+  const members = Object.entries(value).map(([name, member]) => [name, cleaned(allowedAs(name, member))] as const);
+  // Which makes a member `__proto__` one like any other.
+  return Object.fromEntries(members.filter(([, member]) => member !== undefined));
 }
+
+/** What a member of this name may be; undefined when it is left out. */
+function allowedAs(name: string, value: unknown): unknown {
+  const kind = kindOfName(name);
+  if (kind === 'credential' && isText(value)) return REDACTED;
+  if (kind === 'address' && (isText(value) || typeof value === 'number')) return undefined;
+  return value;
+}
+
+const kindOfName = (name: string) => (name.length <= NAME_CHARACTERS ? kindOfShortName(name) : 'other');
+
+const kindOfShortName = memo((name: string): 'credential' | 'address' | 'other' => {
+  const bare = name.replace(/[-_]/g, '').toLowerCase();
+  return CREDENTIALS.has(bare) ? 'credential' : ADDRESSES.has(bare) ? 'address' : 'other';
+});
 
 /** A header that came several times is a list, of one text more often than not. */
 function isText(value: unknown): boolean {

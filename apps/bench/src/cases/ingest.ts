@@ -73,9 +73,11 @@ async function withBroker(bench: Bench, load: Load, messages: readonly Message[]
 async function withoutBroker(bench: Bench, load: Load, messages: readonly Message[]): Promise<Row[]> {
   const block = Buffer.concat(messages.slice(0, BATCH).map(({ body }) => body));
   const app = await startIngest(bench, NO_BROKER);
-  const express = await startExpress(bench);
+  const [express, fastify] = [await startPeer(bench, 'express'), await startPeer(bench, 'fastify')];
   await load.post(app.url, { clients: CLIENTS, seconds: SECONDS.warm });
-  await load.post(express, { clients: CLIENTS, seconds: SECONDS.warm });
+  for (const peer of [express, fastify]) await load.post(peer, { clients: CLIENTS, seconds: SECONDS.warm });
+  const of = (peer: string) => async () =>
+    BATCH * (await load.post(peer, { clients: CLIENTS, seconds: SECONDS.measured }));
   const rates = await inTurn(
     bench.rounds,
     {
@@ -83,7 +85,8 @@ async function withoutBroker(bench: Bench, load: Load, messages: readonly Messag
       ingest: () => app.post(load, CLIENTS),
       oneDisk: () => append(bench.dir, block, 1),
       oneClient: () => app.post(load, 1),
-      express: async () => BATCH * (await load.post(express, { clients: CLIENTS, seconds: SECONDS.measured })),
+      express: of(express),
+      fastify: of(fastify),
     },
     bench.progress,
   );
@@ -114,6 +117,12 @@ async function withoutBroker(bench: Bench, load: Load, messages: readonly Messag
       'ingest: the same, against Express that reads the JSON and keeps nothing',
       rates.ingest,
       rates.express,
+      `${CLIENTS} clients`,
+    ),
+    against(
+      'ingest: the same, against Fastify that reads the JSON and keeps nothing',
+      rates.ingest,
+      rates.fastify,
       `${CLIENTS} clients`,
     ),
     app.cpuRow('broker down'),
@@ -149,8 +158,8 @@ async function startIngest(bench: Bench, amqp: string) {
   };
 }
 
-async function startExpress({ path, onEnd }: Bench): Promise<string> {
-  const child = spawn(process.execPath, [join(__dirname, '../peer-express.js')], {
+async function startPeer({ path, onEnd }: Bench, name: 'express' | 'fastify'): Promise<string> {
+  const child = spawn(process.execPath, [join(__dirname, `../peer-${name}.js`)], {
     env: { PATH: path, NODE_ENV: 'production' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
