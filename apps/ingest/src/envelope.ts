@@ -5,12 +5,9 @@ import type { Problem, WeirEvent } from '@weir/events';
 import type { RefusedAs } from './answer';
 import { isFlat, translate } from './clowder';
 import type { FirstTime } from './first-time';
-import type { Item } from './items';
 import type { ApiKey } from './keys';
 import { defaultSource, mayCountFor, maySpeakFor } from './keys';
 import type { OrganizationLimit } from './organizations';
-import { saysOnly } from './verbatim';
-import type { Verbatim } from './verbatim';
 
 /** What an event gets from the request it came in. */
 export interface Origin {
@@ -33,16 +30,12 @@ export type Enveloped =
  * is missing in the envelope (id, source, time) is filled in; what is there is kept as it is, but for credentials and
  * addresses, which are taken out.
  */
-export function toEvent(
-  { value: sent, verbatim }: Item & { value: unknown },
-  index: number,
-  origin: Origin,
-): Enveloped {
+export function toEvent(sent: unknown, index: number, origin: Origin): Enveloped {
   if (typeof sent !== 'object' || sent === null || Array.isArray(sent)) {
     return { problems: [{ field: '', message: 'must be a JSON object' }] };
   }
   const value = sent as Record<string, unknown>;
-  if ('specversion' in value) return complete(value, index, origin, verbatim);
+  if ('specversion' in value) return complete(value, index, origin);
   if (!isFlat(value)) return lacks(value) ?? complete(bare(value), index, origin);
   const flat = translate(value, origin.key.name);
   if ('problems' in flat) return flat;
@@ -68,15 +61,18 @@ function lacks(value: Record<string, unknown>): Enveloped | undefined {
   };
 }
 
-function complete(value: Record<string, unknown>, index: number, origin: Origin, verbatim?: Verbatim): Enveloped {
+function complete(value: Record<string, unknown>, index: number, origin: Origin): Enveloped {
   const { attributes, problems } = attributesOf(value);
   if (problems.length > 0) return { problems };
-  const checked = checkEvent(withIdentity(attributes, index, origin), { now: origin.now });
+  attributes['id'] ??= idOf(index, origin);
+  attributes['source'] ??= defaultSource(origin.key);
+  attributes['time'] ??= timeOf(attributes, origin);
+  const checked = checkEvent(attributes, { now: origin.now });
   if (!checked.ok) return { problems: checked.problems };
   const redacted = redact(checked.event);
   if (!redacted.ok) return { problems: redacted.problems };
   const { event } = redacted;
-  const body = event === value ? encodedAsSent(event, verbatim) : encodeEvent(event);
+  const body = encodeEvent(event);
   if (body.length > limits.eventBytes) {
     return { problems: [{ field: '', message: `is ${body.length} bytes; at most ${limits.eventBytes} are allowed` }] };
   }
@@ -85,18 +81,9 @@ function complete(value: Record<string, unknown>, index: number, origin: Origin,
   return refusal(event, origin) ?? { id, source, type, time, body };
 }
 
-/** With what is missing, in a copy. */
-function withIdentity(attributes: Record<string, unknown>, index: number, origin: Origin): Record<string, unknown> {
-  const { id = idOf(index, origin), source = defaultSource(origin.key) } = attributes;
-  const { time = origin.firstTime({ id: String(id), source: String(source) }, origin.now) } = attributes;
-  const isWhole = id === attributes['id'] && source === attributes['source'] && time === attributes['time'];
-  return isWhole ? attributes : { ...attributes, id, source, time };
-}
-
-/** An event to which nothing was done is encoded already; in a copy, for it may wait longer than its request. */
-function encodedAsSent(event: WeirEvent, verbatim: Verbatim | undefined): Buffer {
-  if (!verbatim || verbatim.bytes.length > limits.eventBytes || !saysOnly(event, verbatim)) return encodeEvent(event);
-  return Buffer.from(verbatim.bytes);
+/** Of an event that names none. */
+function timeOf({ id, source }: Record<string, unknown>, { firstTime, now }: Origin): string {
+  return firstTime({ id: String(id), source: String(source) }, now);
 }
 
 /** What this key may not say, though the event is a good one. */

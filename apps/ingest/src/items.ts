@@ -1,15 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Problem } from '@weir/events';
-import { verbatimsOf } from './verbatim';
-import type { Verbatim } from './verbatim';
 
 /** One event of a request, as it was sent: read, but not yet looked at. */
 export type Item = Parsed & {
   /** Where it stood in the body, 1 being the first line; for newline-delimited JSON only. */
   line?: number;
-  /** Its bytes; of an event in an array only. */
-  verbatim?: Verbatim | undefined;
 };
 
 type Parsed = { value: unknown } | { problems: Problem[] };
@@ -72,24 +68,19 @@ function readBatch(body: Buffer, _headers: IncomingHttpHeaders, maxEvents: numbe
   if ('value' in item && !Array.isArray(item.value)) {
     throw new BodyError(400, 'The body is not an array: send one event as application/cloudevents+json');
   }
-  return 'value' in item ? many(item.value as unknown[], body, maxEvents) : { kind: 'one', items: [item] };
+  return 'value' in item ? many(item.value as unknown[], maxEvents) : { kind: 'one', items: [item] };
 }
 
 function readJson(body: Buffer, headers: IncomingHttpHeaders, maxEvents: number): Sent {
   if (headers['ce-specversion'] !== undefined) return { kind: 'one', items: [binaryMode(body, headers)] };
   const item = parse(body);
-  return 'value' in item && Array.isArray(item.value)
-    ? many(item.value, body, maxEvents)
-    : { kind: 'one', items: [item] };
+  return 'value' in item && Array.isArray(item.value) ? many(item.value, maxEvents) : { kind: 'one', items: [item] };
 }
 
-function many(values: unknown[], body: Buffer, maxEvents: number): Sent {
+function many(values: unknown[], maxEvents: number): Sent {
   if (values.length === 0) throw new BodyError(400, 'The array is empty: there is no event in it');
   if (values.length > maxEvents) throw tooMany(maxEvents, `has ${values.length}`);
-  const verbatims = verbatimsOf(body);
-  // Else there are others than objects and arrays between them, and they are not told apart.
-  const all = verbatims.length === values.length;
-  return { kind: 'many', items: values.map((value, at) => ({ value, verbatim: all ? verbatims[at] : undefined })) };
+  return { kind: 'many', items: values.map((value) => ({ value })) };
 }
 
 /** Newline-delimited JSON: blank lines are skipped, and a broken line is that line's trouble alone. */

@@ -11,7 +11,7 @@ export async function takeAll(
   origin: Origin,
   publisher: Pick<Publisher, 'publishEncoded'>,
 ): Promise<Outcome[]> {
-  const enveloped = items.map((item, index) => ('problems' in item ? item : toEvent(item, index, origin)));
+  const enveloped = items.map((item, index) => ('problems' in item ? item : toEvent(item.value, index, origin)));
   const lines = items.map(({ line }) => line);
   const messages = enveloped.filter((each): each is Encoded & { source: string } => 'body' in each);
   const settled = await publisher.publishEncoded(messages);
