@@ -45,13 +45,16 @@ export function publisherDouble(): Publishes & { events: WeirEvent[] } {
   const events: WeirEvent[] = [];
   return {
     events,
-    async publish(event) {
-      // As it travels: what is undefined is not there.
-      const checked = checkEvent(JSON.parse(JSON.stringify(event)), { now: new Date() });
-      if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
-      events.push(checked.event);
-      return 'confirmed';
-    },
+    publishAll: (made) =>
+      Promise.allSettled(
+        made.map(async (event) => {
+          // As it travels: what is undefined is not there.
+          const checked = checkEvent(JSON.parse(JSON.stringify(event)), { now: new Date() });
+          if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
+          events.push(checked.event);
+          return 'confirmed';
+        }),
+      ),
   };
 }
 

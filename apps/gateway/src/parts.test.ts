@@ -1,25 +1,5 @@
-import { createLru } from './lru';
 import { createTurns } from './count/turns';
 import { relinked, requestHeaders, responseHeaders } from './answer/headers';
-
-describe('a bounded memory', () => {
-  test('forgets what was not used for longest', () => {
-    const lru = createLru<number>(2);
-    lru.set('a', 1);
-    lru.set('b', 2);
-    lru.get('a');
-    lru.set('c', 3);
-    expect(['a', 'b', 'c'].map(lru.get)).toEqual([1, undefined, 3]);
-    expect(lru.size).toBe(2);
-  });
-
-  test('forgets what is too old', () => {
-    const lru = createLru<number>(2, 0);
-    lru.set('a', 1);
-    expect(lru.get('a')).toBeUndefined();
-    expect(lru.size).toBe(0);
-  });
-});
 
 describe('turns', () => {
   const gate = () => {

@@ -6,7 +6,7 @@ export interface RateLimit {
   wait(source: string): number | undefined;
 }
 
-/** Sources remembered; who is forgotten starts with a full bucket. An entry is about 200 bytes. */
+/** Sources remembered; who is forgotten starts with a full bucket. An entry is about 150 bytes. */
 const MAX_SOURCES = 50_000;
 
 /**
@@ -27,10 +27,13 @@ export function createRateLimit({
     wait(source) {
       if (perSecond === 0) return undefined;
       const at = now();
-      const bucket = buckets.get(source) ?? { tokens: burst, at };
+      const known = buckets.get(source);
+      const bucket = known ?? { tokens: burst, at };
+      if (known === undefined) buckets.set(source, bucket);
       const tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1000) * perSecond);
       const goesOn = tokens >= 1;
-      buckets.set(source, { tokens: goesOn ? tokens - 1 : tokens, at });
+      bucket.tokens = goesOn ? tokens - 1 : tokens;
+      bucket.at = at;
       return goesOn ? undefined : Math.max(1, Math.ceil((1 - tokens) / perSecond));
     },
   };

@@ -1,4 +1,4 @@
-import { createLru } from '../lru';
+import { createExpiring } from '../lru';
 
 /**
  * Whether a repository can be read without credentials, as far as the gateway has seen. A client is only redirected to
@@ -19,7 +19,7 @@ const MAX_REPOSITORIES = 10_000;
 const TTL_MS = 10 * 60_000;
 
 export function createReadability(): Readability {
-  const nothing = () => createLru<'open' | 'closed'>(MAX_REPOSITORIES, TTL_MS);
+  const nothing = () => createExpiring<'open' | 'closed'>(MAX_REPOSITORIES, TTL_MS);
   let seen = nothing();
   const key = (upstream: string, name: string) => `${upstream} ${name}`;
   return {

@@ -177,11 +177,11 @@ describe.each(modes)('a publisher in trouble, in mode %s', (mode) => {
     ['rejects', () => Promise.reject(new Error('the spool is full'))],
     ['throws', () => { throw new Error('a mistake'); }],
     ['never answers', () => new Promise<never>(() => {})],
-  ])('that %s: every pull is answered all the same', async (_, publish) => {
+  ])('that %s: every pull is answered all the same', async (_, publishAll) => {
     const registry = await scriptedUpstream((_request, response) => {
       response.writeHead(200, { 'content-type': IMAGE, 'docker-content-digest': DIGEST }).end(MANIFEST);
     });
-    const through = await startTestGateway({ upstream: registry.url, mode }, {}, { publish });
+    const through = await startTestGateway({ upstream: registry.url, mode }, {}, { publishAll });
     const statuses: number[] = [];
     for (let pull = 0; pull < 3; pull += 1) {
       statuses.push((await ask(through.url, '/v2/a/manifests/v1', { headers: { 'user-agent': 'docker/27.1' } })).status);

@@ -10,7 +10,8 @@ type Outcome = 'confirmed' | 'spooled';
 
 /** The one thing of a publisher that the gateway needs. */
 export interface Publishes {
-  publish(event: WeirEvent): Promise<Outcome>;
+  /** Resolves with what has become of each. */
+  publishAll(events: readonly WeirEvent[]): Promise<PromiseSettledResult<Outcome>[]>;
 }
 
 /** What an event says beside what its request and its image do. */
@@ -24,13 +25,19 @@ export interface Announcer {
   eventOf(type: string, request: ManifestRequest, said: Said, known: Facts): Soon<WeirEvent>;
   /** The event of the download that belongs to the event of a pull: of the same moment, so that both are of one day. */
   downloadOf(pull: WeirEvent, fetched: { bytes: number; layers: number }): WeirEvent;
-  /** Hands it to the publisher in a moment, with all others that are made meanwhile: together they cost less. */
+  /** Hands it to the publisher in a moment, with all others that are made meanwhile. */
   send(event: WeirEvent): void;
   /** Hands over at once what is still here. */
   flush(): void;
   /** How many are still here. */
   waiting(): number;
 }
+
+/**
+ * How long events are gathered. What goes to the broker together is one packet to it and one confirm back, and in the spool
+ * one block and one fdatasync.
+ */
+const GATHER_MS = 5;
 
 /** Who asked. */
 interface Who {
@@ -46,7 +53,6 @@ export function createAnnouncer(options: {
   source: string;
 }): Announcer {
   const { publisher, metrics, log, source } = options;
-  /** In this round of the event loop. */
   let made: WeirEvent[] = [];
 
   /** What is not known is undefined, and no field of the JSON. */
@@ -89,7 +95,7 @@ export function createAnnouncer(options: {
       return createEvent('io.weir.download', { ...pull.data, ...fetched, pull: pull.id }, origin);
     },
     send(event) {
-      if (made.length === 0) setImmediate(flush);
+      if (made.length === 0) setTimeout(flush, GATHER_MS);
       made.push(event);
     },
     flush,
@@ -99,17 +105,16 @@ export function createAnnouncer(options: {
   function flush(): void {
     const events = made;
     made = [];
-    for (const event of events) publish(event);
+    if (events.length === 0) return;
+    new Promise<PromiseSettledResult<Outcome>[]>((resolve) => resolve(publisher.publishAll(events))).then(
+      (outcomes) => outcomes.forEach((outcome, place) => tell(events[place] as WeirEvent, outcome)),
+      (reason: unknown) => events.forEach((event) => tell(event, { status: 'rejected', reason })),
+    );
   }
 
-  function publish(event: WeirEvent): void {
-    const { id, type } = event;
-    new Promise<Outcome>((resolve) => resolve(publisher.publish(event))).then(
-      (outcome) => metrics.announced(type, outcome),
-      (error: unknown) => {
-        metrics.announced(type, 'failed');
-        log.error({ event: id, reason: (error as Error).message }, 'an event could not be published');
-      },
-    );
+  function tell({ id, type }: WeirEvent, outcome: PromiseSettledResult<Outcome>): void {
+    if (outcome.status === 'fulfilled') return metrics.announced(type, outcome.value);
+    metrics.announced(type, 'failed');
+    log.error({ event: id, reason: (outcome.reason as Error).message }, 'an event could not be published');
   }
 }

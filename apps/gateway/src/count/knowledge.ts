@@ -10,7 +10,7 @@ import {
   type ManifestKind,
 } from '@weir/registry';
 import { isNamedBy } from '../digest';
-import { createLru } from '../lru';
+import { createExpiring, createLru } from '../lru';
 import type { Metrics } from '../metrics';
 import type { SharedKnowledge } from './shared-knowledge';
 import { readBody, type Upstream } from '../answer/upstream';
@@ -108,13 +108,13 @@ export function createKnowledge({
   shared?: SharedKnowledge | undefined;
 }): Knowledge {
   let wanted = labels;
-  const images = createLru<Image>(MAX_LAYERS, Infinity, (image) => 2 + image.layers.length);
-  const indexes = createLru<readonly Child[]>(MAX_CHILDREN, Infinity, (listed) => 1 + listed.length);
+  const images = createLru<Image>(MAX_LAYERS, (image) => 2 + image.layers.length);
+  const indexes = createLru<readonly Child[]>(MAX_CHILDREN, (listed) => 1 + listed.length);
   /** Of the indexes of each repository. */
   const children = createLru<Child>(MAX_CHILDREN);
   let configs = createLru<ImageConfig>(MAX_DIGESTS);
   /** Configurations that could not be had a moment ago: the next pull of the same image does not ask again. */
-  const missing = createLru<true>(MAX_DIGESTS, MISSING_TTL_MS);
+  const missing = createExpiring<true>(MAX_DIGESTS, MISSING_TTL_MS);
   const once = createSingleFlight();
 
   function childOf({ digest, place }: Pick<Found, 'digest' | 'place'>): Child | undefined {

@@ -163,7 +163,7 @@ describe.each(modes)('in mode %s', (mode) => {
 
 test('a publisher that never answers, as over a disk that hangs, delays no pull', async () => {
   let published = 0;
-  const hanging = { publish: () => new Promise<never>(() => (published += 1)) };
+  const hanging = { publishAll: () => new Promise<never>(() => (published += 1)) };
   const gateway = await startTestGateway({ upstream: registry.url, mode: 'proxy' }, {}, hanging);
   for (let n = 1; n <= 3; n += 1) {
     expect((await ask(gateway.url, '/v2/team/single/manifests/v1', { headers: { accept: IMAGE } })).status).toBe(200);

@@ -8,7 +8,7 @@ import {
   MAX_LEARNED_BYTES,
   type LearnedConfig,
 } from './learned';
-import { createLru } from '../lru';
+import { createExpiring } from '../lru';
 import type { Metrics } from '../metrics';
 import { openRedis } from '../redis';
 
@@ -48,7 +48,7 @@ export async function openSharedKnowledge({
   metrics: Metrics;
 }): Promise<SharedKnowledge> {
   const redis = await openRedis(url, ANSWER_TIMEOUT_MS);
-  const fresh = createLru<true>(MAX_FRESH, REFRESH_MS);
+  const fresh = createExpiring<true>(MAX_FRESH, REFRESH_MS);
   let pausedUntil = 0;
   let away = false;
   let closing = false;

@@ -1,4 +1,4 @@
-import { createLru } from '../lru';
+import { createExpiring } from '../lru';
 
 /** By which tag a client was led to a digest: one that asks for a tag and then for what is behind it means the tag. */
 export interface Tags {
@@ -13,7 +13,7 @@ const MAX_SOURCES = 5_000;
 const TAGS_OF_ONE = 8;
 
 export function createTags(isChild: (index: string, digest: string) => boolean): Tags {
-  const steps = createLru<readonly { digest: string; tag: string }[]>(MAX_SOURCES, TTL_MS);
+  const steps = createExpiring<readonly { digest: string; tag: string }[]>(MAX_SOURCES, TTL_MS);
   return {
     note(from, digest, tag) {
       const others = (steps.get(from) ?? []).filter((step) => step.digest !== digest);

@@ -51,7 +51,7 @@ interface Entry {
 }
 
 export function createRhythm(maxEntries = MAX_ENTRIES): Rhythm {
-  const entries = createLru<Entry>(maxEntries, FORGOTTEN_AFTER_MS);
+  const entries = createLru<Entry>(maxEntries);
   return {
     note(source, { at, repository, reference }) {
       const key = `${source} ${repository}`;
@@ -59,12 +59,11 @@ export function createRhythm(maxEntries = MAX_ENTRIES): Rhythm {
       const sinceLast = at.getTime() - (known?.times.at(-1) ?? -Infinity);
       if (known && Math.abs(sinceLast) < ONE_ARRIVAL_MS) return known.pattern;
       // Also after a clock was put back: the times from before say nothing.
-      if (!known || sinceLast < 0) {
+      if (!known || sinceLast < 0 || sinceLast > FORGOTTEN_AFTER_MS) {
         entries.set(key, { times: [at.getTime()], references: [numberOf(reference)], pattern: 'unknown' });
         return 'unknown';
       }
       arrive(known, at.getTime(), numberOf(reference));
-      entries.set(key, known);
       return known.pattern;
     },
     get size() {
