@@ -1,4 +1,4 @@
-import { hmacSha256 } from './hmac';
+import { createHmac } from 'node:crypto';
 import { dayOf, monthOf, type Period, type Secrets } from './secrets';
 import { soon, type Soon } from '../soon';
 
@@ -39,13 +39,15 @@ export function createPseudonyms(secrets: Secrets): Pseudonyms {
       return soon(both[0], (day) =>
         soon(both[1], (month) => {
           if (day?.bytes === undefined || month?.bytes === undefined) return undefined;
-          // Made anew each time: to remember them, the address would have to be kept.
           return {
-            day: hmacSha256(day.bytes, address, 'base64url', DAY_BYTES),
-            month: hmacSha256(month.bytes, address, 'hex', MONTH_BYTES),
+            day: hmac(day.bytes, address).toString('base64url', 0, DAY_BYTES),
+            month: hmac(month.bytes, address).toString('hex', 0, MONTH_BYTES),
           };
         }),
       );
     },
   };
 }
+
+// Made anew each time: to remember it, the address would have to be kept.
+const hmac = (secret: Buffer, address: string) => createHmac('sha256', secret).update(address).digest();
