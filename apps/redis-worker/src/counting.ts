@@ -22,6 +22,8 @@ export interface Counting {
   /** Learns what is to be counted, and writes down what there is to be asked; removes what is no more. */
   begin(): Promise<void>;
   count(batch: readonly WeirEvent[]): Promise<Counted>;
+  /** Prepares the batch that {@link count} will be given next. */
+  ahead(batch: readonly WeirEvent[]): void;
   /** Notes that a cube threw. */
   failed(cube: Cube, error: Error): void;
   /** Writes down again what there is to be asked, and what has failed since. */
@@ -96,6 +98,7 @@ export function createCounting({ cubes, log, told, ...options }: CountingOptions
       await describe(true);
     },
     describe: () => describe(false),
+    ahead: (batch) => counter?.ahead(batch),
     async count(batch) {
       for (let tries = 1; ; tries += 1) {
         counter ??= await learn();

@@ -72,6 +72,18 @@ test('an event that comes three times, in one batch and in others, is counted on
   expect(values.map(({ labels, value }) => [labels['outcome'], value])).toEqual([['counted', 2], ['duplicate', 3]]);
 }); // prettier-ignore
 
+test('a batch that it is told of ahead is counted once, also where it was told before it was connected', async () => {
+  const [first, second] = [[pull()], [pull(), pull()]];
+  worker.ahead?.(first);
+  await worker.connect();
+  worker.ahead?.(second);
+  expect(await worker.write(first)).toEqual([]);
+  worker.ahead?.(second);
+  expect(await worker.write(second)).toEqual([]);
+  expect(await worker.write(second)).toEqual([]);
+  expect(await today()).toBe('3');
+});
+
 test('what a statistic cannot count is refused with its reason; the rest of the batch is counted', async () => {
   await worker.connect();
   const bad = createEvent('io.weir.pull', { repository: 'a', user: { organization: '\udfff' } }, { source: 'test' });

@@ -113,6 +113,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
           await store.check();
           await counting.begin();
         }),
+      ahead: (batch) => counting?.ahead(batch),
       async write(batch) {
         const { counted, duplicates, refused } = await use(async (counting) => {
           await flow.reported(batch);

@@ -45,8 +45,8 @@ export const counterScript = `
 --            for each set of distinct members: the Unix time until which it is kept; its room, from 1, or 0 when it
 --              always has its place; its name; number of members; the members, each a position in ARGV
 --            for each counter: by how much it grows
---            for each bucket: the Unix time until which it is kept; how many members it tells apart; number of its
---              blocks; number of members; for each: the member, as a position in ARGV[5]; by how much it grows
+--            for each bucket: the Unix time until which it is kept; how many members it tells apart; number of members;
+--              for each: the member, as a position in ARGV[5]; by how much it grows
 -- ARGV[2]  the identities, ${IDENTITY_BYTES} bytes each, all different, one set after the other
 -- ARGV[3]  the id that the store must have; empty where the counting is not guarded
 -- ARGV[4]  the list that must be there; ${ANY_LIST} for any
@@ -241,7 +241,7 @@ end
 
 for i = bucket + 1, bucket + buckets do
   local key, size = KEYS[i], sizes[i]
-  local untilTime, names, blocks, members = take(), take(), take(), take()
+  local untilTime, names, members = take(), take(), take()
   local crowded, other, written = size + members > names, 0, false
   for _ = 1, members do
     local member, by = texts[layout[at + 1]], layout[at + 2]
@@ -261,8 +261,9 @@ for i = bucket + 1, bucket + buckets do
   if written and sizes[i] == 0 then
     if keep > 0 then call('EXPIRE', key, keep) else call('EXPIREAT', key, untilTime) end
   end
-  if written and blocks > 0 then call('UNLINK', unpack(KEYS, block + 1, block + blocks)) end
-  block = block + blocks
+end
+for from = block + 1, #KEYS, CHUNK do
+  call('UNLINK', unpack(KEYS, from, math.min(from + CHUNK - 1, #KEYS)))
 end
 return known
 `;

@@ -66,6 +66,26 @@ test('an event that comes again with other content is still the same event, and 
   expect(await usage()).toEqual(sevenKeys('first.org', 1));
 });
 
+test('a batch that was prepared ahead counts once, whatever was counted in between, and is read once', async () => {
+  let read = 0;
+  const steps: typeof usageKeys.steps = (event) => {
+    read += 1;
+    return usageKeys.steps(event);
+  };
+  counter = createCounter({ redis, statistics: [{ ...usageKeys, steps }], prefix: '', dedupeSeconds: DEDUPE_SECONDS });
+  const [one, two, three] = [pull('seqera.io'), pull('seqera.io'), pull('seqera.io')];
+  const batch = [two, three];
+  counter.ahead(batch);
+  expect(await counter.count([one])).toMatchObject({ counted: 1, duplicates: 0 });
+  expect(await counter.count(batch)).toMatchObject({ counted: 2, duplicates: 0 });
+  expect(read).toBe(3);
+  expect(await counter.count(batch)).toMatchObject({ counted: 0, duplicates: 2 });
+  const overlapping = [three, pull('seqera.io')];
+  counter.ahead(overlapping);
+  expect(await counter.count(overlapping)).toMatchObject({ counted: 1, duplicates: 1 });
+  expect(await usage()).toEqual(sevenKeys('seqera.io', 4));
+});
+
 test('the same id from another source is another event', async () => {
   const event = pull('seqera.io', { id: 'one' });
   expect(await counter.count([event, { ...event, source: 'other' }])).toMatchObject({ counted: 2, duplicates: 0 });

@@ -1,6 +1,6 @@
 import type { WeirEvent } from '@weir/events';
 import type { Redis } from 'ioredis';
-import { createPreparer, type CountingOptions, type Uncountable } from './batch';
+import { createPreparer, type CountingOptions, type Prepared, type Uncountable } from './batch';
 import { ANY_LIST, counterScript, GONE, HELD, STALE, WRONG_KEY } from './counter.lua';
 import type { ScriptCall } from './layout';
 import { runScript } from './script';
@@ -28,6 +28,8 @@ export interface Counted {
 }
 
 export interface Counter {
+  /** Prepares what {@link count} will be given next, the same array: Redis may still be busy with the batch before. */
+  ahead(batch: readonly WeirEvent[]): void;
   /**
    * Counts a batch, whole or not at all, each identity once; the same batch again, after any failure and as often as
    * one likes, changes nothing more.
@@ -64,9 +66,17 @@ export class StaleError extends Error {
 export function createCounter({ redis, storeId, live = ANY_LIST, ...options }: CounterOptions): Counter {
   const prepare = createPreparer(options);
   const guards = [holdKey(options.prefix), storeKey(options.prefix), liveKey(options.prefix)];
+  let next: { batch: readonly WeirEvent[]; prepared: Prepared } | undefined;
+  const prepared = (batch: readonly WeirEvent[]): Prepared => {
+    if (next?.batch !== batch) return prepare(batch);
+    const found = next.prepared;
+    next = undefined;
+    return found;
+  };
   return {
+    ahead: (batch) => void (next = { batch, prepared: prepare(batch) }),
     async count(batch) {
-      const { call, repeated, refused } = prepare(batch);
+      const { call, repeated, refused } = prepared(batch);
       let [left, duplicates] = [call, repeated];
       while (left) {
         const { events } = left;

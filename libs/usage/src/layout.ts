@@ -56,7 +56,7 @@ export function layOut({ days, counters, distinct, buckets, latest }: Collected,
       ...rooms.map(({ taken }) => taken),
       ...counters.map(({ key }) => key),
       ...buckets.map(({ key }) => key),
-      ...buckets.flatMap(({ blocks }) => blocks),
+      ...new Set(buckets.flatMap(({ blocks }) => blocks)), // days that follow each other are in the same ones
     ],
     args: [
       packNumbers([layout, ofCubes.latest, ofDistinct.layout, counters.map(({ by }) => by), ofCubes.buckets]),
@@ -81,8 +81,8 @@ function layOutCubes(buckets: readonly Bucket[], latest: readonly LatestSet[]) {
   }
   const ofBuckets: number[] = [];
   const texts = new Map<string, number>();
-  for (const { keptUntil, names, blocks, touched } of buckets) {
-    ofBuckets.push(keptUntil, names, blocks.length, touched.length);
+  for (const { keptUntil, names, touched } of buckets) {
+    ofBuckets.push(keptUntil, names, touched.length);
     for (const { member, by } of touched) {
       let text = texts.get(member);
       if (text === undefined) texts.set(member, (text = members.push(member)));

@@ -40,15 +40,20 @@ export function createNames(): Names {
     });
   };
 
+  const add = (known: Map<string, Name>, text: string): Name => {
+    size++;
+    const kept = text.length < LONG ? keptValue(text) : text;
+    const name = kept === undefined ? unknown : { id: known.size, member: encodeName(kept) };
+    known.set(text, name);
+    return name;
+  };
+
   return {
     valueOf(dimension, value) {
       const known = (values[dimension] ??= new Map([['', unknown]]));
       const text = value.length < LONG ? value : (keptValue(value) ?? '');
-      return entry(known, text, () => {
-        size++;
-        const kept = text.length < LONG ? keptValue(text) : text;
-        return kept === undefined ? unknown : { id: known.size, member: encodeName(kept) };
-      });
+      const name = known.get(text); // not `entry`: for each value of each event that makes a function
+      return name ?? add(known, text);
     },
     combined(group, places, all) {
       let name = unknown;
