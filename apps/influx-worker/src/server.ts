@@ -247,19 +247,26 @@ type Timed = Pick<Transport, 'send' | 'iterate'>;
 function timed(transport: Transport, timeoutMs: number): Timed {
   const begin = () => {
     const aborter = new AbortController();
-    const timer = setTimeout(() => aborter.abort(), timeoutMs);
+    const timer = setTimeout(() => aborter.abort(), timeoutMs).unref();
     return { signal: aborter.signal, end: () => clearTimeout(timer) };
   };
   return {
     send(path, body, options, callbacks) {
       const { signal, end } = begin();
-      transport.send(path, body, { ...options, signal }, {
+      const ending: typeof callbacks = {
         ...callbacks,
         // Some 3.x say 201 when they stored a part only, and the client takes that for success.
         responseStarted: (headers, status) => callbacks?.responseStarted?.(headers, status === 201 ? 422 : status),
-        error: (error) => (end(), callbacks?.error?.(error)),
-        complete: () => (end(), callbacks?.complete?.()),
-      }); // prettier-ignore
+        error(error) {
+          end();
+          callbacks?.error?.(error);
+        },
+        complete() {
+          end();
+          callbacks?.complete?.();
+        },
+      };
+      transport.send(path, body, { ...options, signal }, ending);
     },
     async *iterate(path, body, options) {
       const { signal, end } = begin();

@@ -26,21 +26,28 @@ export function createHandle<Item>(options: {
     return mine;
   };
 
+  /** The channel of the batch that was written last, known by what tells that it is lost. */
+  let channel: AbortSignal | undefined;
+
   const handle: Handle<Read<Item>> = async (messages, lost, written) => {
     const stopped = () => lost.aborted || signal.aborted;
     const batch = sorted(messages);
-    if (batch.items.length > 0 && !stopped()) worker.ahead?.(batch.items);
-    const letters = await settle(batch, { stopped, written });
+    const letters = await settle(batch, { lost, stopped, written });
     return new Map([...letters].map(([read, why]) => [read, parking.park(letterOf(read, why), lost)]));
   };
 
   /** Resolves with what is to be parked, once the store has all the rest. */
-  const settle = async (batch: Sorted<Item>, { stopped, written }: { stopped(): boolean; written(): void }) => {
+  const settle = async (
+    batch: Sorted<Item>,
+    { lost, stopped, written }: { lost: AbortSignal; stopped(): boolean; written(): void },
+  ) => {
     const retry = { stopped, failed: store.failed('the store did not take a batch: trying again') };
     const refused = await untilDone(async () => {
       const put = await inTurn(async () => {
         // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
         if (stopped()) throw new Error('stopped');
+        if (channel !== lost) worker.takesOver?.();
+        channel = lost;
         return write(batch, retry);
       });
       written();

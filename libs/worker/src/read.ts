@@ -2,7 +2,7 @@ import { answerTo, type Answer } from '@weir/bus';
 import { CANARY, decodeEvent, type WeirEvent } from '@weir/events';
 import type { ConsumeMessage } from 'amqplib';
 import { originalOf, type Letter, type Original } from './parking';
-import type { Worker } from './worker';
+import type { Delivery, Worker } from './worker';
 
 /** What is kept of a message while it waits: what is to be done with it, and itself, should it have to be parked. */
 export type Read<Item> = { original: Original } & (
@@ -32,7 +32,7 @@ export function createRead<Item>(name: string, worker: Worker<Item>): (message: 
       return { original, is: 'canary', answer: answerTo(message.properties) };
     }
     try {
-      return { original, is: 'event', item: prepare(event), time: event.time };
+      return { original, is: 'event', item: prepare(event, deliveryOf(message)), time: event.time };
     } catch (error) {
       return { original, is: 'bad', reason: 'refused by the store', error: (error as Error).message };
     }
@@ -62,4 +62,9 @@ export function sorted<Item>(batch: readonly Read<Item>[]): Sorted<Item> {
     else if (each.is === 'canary') into.canaries.push(each.answer);
   }
   return into;
+}
+
+/** Whatever goes to all queues comes through an exchange that has a name. */
+function deliveryOf({ fields }: ConsumeMessage): Delivery {
+  return { again: fields.redelivered || fields.exchange === '' };
 }
