@@ -1,12 +1,13 @@
 /**
  * The time series: one point for every event, for Grafana.
  *
- * Measurement by kind, few guarded tags, everything unbounded in fields (point.ts, guard.ts). Before a batch is written
- * the store is asked what it has at those times, so that a redelivered event adds nothing and two different events
- * never share a point (slots.ts, lookup.ts). Exact for one writing instance, whatever is killed or redelivered. Of
- * several instances that write events of one millisecond at the same moment, neither sees the other's yet: then two
- * different events of one series replace each other with a chance of one in a million for each such pair. And an event
- * is looked for at its own time: the same (source, id) with another time is another point.
+ * Measurement by kind, few guarded tags, everything unbounded in fields (point.ts, guard.ts). Of each event it is known
+ * what the store has at its time, from memory or by asking, so that a redelivered event adds nothing and two different
+ * events never share a point (slots.ts, recent.ts, lookup.ts). Exact for one writing instance, whatever is killed or
+ * redelivered, and the broker sees to it that it is one. Of several that write all the same, none knows of the others'
+ * points: an event that is published twice may become two then, and different events of one series and millisecond
+ * replace each other with a chance of one in a million for each such pair. And an event is looked for at its own time:
+ * the same (source, id) with another time is another point.
  */
 import { httpUrl, integer, milliseconds, text, variable } from '@weir/service';
 import type { Config, Variables } from '@weir/service';
@@ -15,14 +16,13 @@ import type { Refused, Worker, WorkerDefinition } from '@weir/worker';
 import { createFlow } from './flow';
 import { createGuard } from './guard';
 import type { Guard } from './guard';
-import { storedIn } from './lookup';
 import { pointOf, TAGS } from './point';
 import type { Point } from './point';
+import { createRecent } from './recent';
 import { otherRetention } from './retention';
 import { connectServer, identifier, ServerError } from './server';
 import type { Server } from './server';
-import { millisecondsOf, place, remember } from './slots';
-import type { Placement, Stored } from './slots';
+import type { Placement } from './slots';
 
 const databaseName = () =>
   text(64).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'must be a name of letters, digits, _, - and .');
@@ -87,11 +87,11 @@ interface Connected {
   guard: Guard;
 }
 
-/** What was given out for a batch. */
-interface Placed {
-  batch: readonly Point[];
-  placements: readonly Placement[];
-}
+/**
+ * After a pause as long as this it is not sure to be the only writer still: a broker in trouble may have given the queue
+ * to another instance and back, on the same channel.
+ */
+const PAUSE_MS = 1000;
 
 function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefinition['create']>[1]): Worker<Point> {
   const { INFLUX_DATABASE: database, INFLUX_RETENTION_DAYS: retentionDays } = config;
@@ -107,10 +107,9 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     log,
   });
   let current: Connected | undefined;
-  /** What was asked ahead of batches that are not written yet. */
-  let asked = new WeakMap<readonly Point[], Promise<Stored | undefined>>();
-  /** What the batch got that was written last, or is being written: what was asked meanwhile may not know it. */
-  let last: Placed | undefined;
+  const recent = createRecent(database);
+  /** Monotonic, milliseconds. */
+  let lastWriteAt = 0;
 
   const connect = async () => {
     current?.server.close();
@@ -128,26 +127,12 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     return (current = { server, guard });
   };
 
-  /** Everything that was asked, or given out, before something failed is not relied on: the batch is to come again. */
-  const forget = (): void => {
-    asked = new WeakMap();
-    last = undefined;
-  };
-
-  const known = async ({ server }: Connected, batch: readonly Point[]): Promise<Stored> => {
-    const wanted = millisecondsOf(batch);
-    const stored = await asked.get(batch);
-    if (!stored) return storedIn(server, database, wanted);
-    if (last) remember(stored, last.batch, last.placements, wanted);
-    return stored;
-  };
-
-  const store = async (connected: Connected, batch: readonly Point[]): Promise<Refused<Point>[]> => {
-    const placements = place(batch, await known(connected, batch));
-    last = { batch, placements };
-    const { entries, refused } = entriesOf(last, connected.guard);
-    for (const chunk of chunksOf(entries)) refused.push(...(await storeLines(connected.server, database, chunk)));
-    if (refused.length > 0) forget();
+  const store = async ({ server, guard }: Connected, batch: readonly Point[]): Promise<Refused<Point>[]> => {
+    if (performance.now() - lastWriteAt > PAUSE_MS) recent.forget();
+    const { entries, refused } = entriesOf(batch, await recent.place(server, batch), guard);
+    for (const chunk of chunksOf(entries)) refused.push(...(await storeLines(server, database, chunk)));
+    if (refused.length > 0) recent.forget(); // they have their places, and are not there
+    lastWriteAt = performance.now();
     return refused;
   };
 
@@ -156,7 +141,7 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
     try {
       return await work(current ?? (await connect()));
     } catch (error) {
-      forget();
+      recent.forget();
       if (error instanceof ServerError) current = undefined;
       throw error;
     }
@@ -167,14 +152,8 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
       await connect();
       flow.start();
     },
-    prepare: pointOf,
-    ahead(batch) {
-      if (!current) return;
-      asked.set(
-        batch,
-        storedIn(current.server, database, millisecondsOf(batch)).catch(() => undefined),
-      );
-    },
+    prepare: (event, { again }) => pointOf(event, again),
+    takesOver: () => recent.forget(),
     write: (batch) =>
       use(async (connected) => {
         const refused = await store(connected, batch);
@@ -194,7 +173,11 @@ function create(config: Config<typeof variables>, { log }: Parameters<WorkerDefi
   };
 }
 
-function entriesOf({ batch, placements }: Placed, guard: Guard): { entries: Entry[]; refused: Refused<Point>[] } {
+function entriesOf(
+  batch: readonly Point[],
+  placements: readonly Placement[],
+  guard: Guard,
+): { entries: Entry[]; refused: Refused<Point>[] } {
   const entries: Entry[] = [];
   const refused: Refused<Point>[] = [];
   batch.forEach((point, index) => {

@@ -1,5 +1,5 @@
 import { millisecond } from './slots';
-import type { Milliseconds, Stored } from './slots';
+import type { Millisecond, Milliseconds, Stored } from './slots';
 import { identifier } from './server';
 import type { Rows, Server } from './server';
 
@@ -19,12 +19,55 @@ const PIECES = 8;
 const FIRST_STRETCHES = 16;
 const GAP_MS = 1000;
 
+/** The newest points of a measurement: all that are later than `afterMs`. */
+export interface Newest {
+  afterMs: number;
+  times: Map<number, Millisecond>;
+}
+
+/** Of more points than this only the newest are read. */
+const NEWEST = 10_000;
+
+/**
+ * Asks the store what it has later than these times, by measurement. Where that is much, less of it is told: `afterMs`
+ * is later then.
+ *
+ * @throws ServerError when the store cannot answer
+ */
+export async function newestIn(
+  server: Server,
+  database: string,
+  after: ReadonlyMap<string, number>,
+): Promise<Map<string, Newest>> {
+  const statementAfter = ([measurement, afterMs]: readonly [string, number]) =>
+    `SELECT "identity" FROM ${identifier(measurement)} WHERE time > ${afterMs}999999 ORDER BY time DESC LIMIT ${NEWEST}`;
+  const stored: Stored = new Map();
+  const read = new Map<string, number>();
+  for await (const rows of server.query(database, [...after].map(statementAfter).join(';'))) {
+    read.set(rows.name, (read.get(rows.name) ?? 0) + rows.values.length);
+    keep(rows, stored);
+  }
+  const newest = new Map<string, Newest>();
+  for (const [measurement, afterMs] of after) {
+    const times = stored.get(measurement) ?? new Map<number, Millisecond>();
+    newest.set(measurement, (read.get(measurement) ?? 0) < NEWEST ? { afterMs, times } : withoutTheOldest(times));
+  }
+  return newest;
+}
+
+/** The oldest millisecond of those that were read may hold more. */
+function withoutTheOldest(times: Map<number, Millisecond>): Newest {
+  const oldest = [...times.keys()].reduce((least, timeMs) => Math.min(least, timeMs), Infinity);
+  times.delete(oldest);
+  return { afterMs: oldest, times };
+}
+
 /**
  * Asks the store what is already there in the milliseconds of a batch.
  *
- * In the steady state this is one statement for each measurement, over the time from the batch's first event to its
- * last, which finds little or nothing; and one more for each event that comes late, out of a spool, so that nothing of
- * the hours between is read. A stretch that holds many more rows than the batch has events (a backfill whose
+ * This is one statement for each measurement, over the time from the first event to the last, which finds little or
+ * nothing where they come as they happen; and one more for each event that comes late, out of a spool, so that nothing
+ * of the hours between is read. A stretch that holds many more rows than the batch has events (a backfill whose
  * times are far apart, between them a year of others) is cut and asked again, down to single milliseconds; a single one
  * is read whatever it holds, at most a million rows, streamed. Rows of milliseconds that nobody wants are not kept.
  *
@@ -63,7 +106,7 @@ async function ask(
   const found = stretches.map(() => 0);
   for await (const rows of server.query(database, stretches.map(statementOf).join(';'))) {
     found[rows.statement] = (found[rows.statement] ?? 0) + rows.values.length;
-    keep(rows, into);
+    keep(rows, into.stored, into.wanted.get(rows.name) ?? NONE);
   }
   return stretches.flatMap((stretch, index) => ((found[index] ?? 0) < limitOf(stretch) ? [] : piecesOf(stretch)));
 }
@@ -87,9 +130,13 @@ function piecesOf({ measurement, times }: Stretch): Stretch[] {
   return pieces;
 }
 
-/** Times come as text, `2026-11-23T06:54:00.123456789Z` with trailing zeros cut: as numbers they would be rounded. */
-function keep({ name, columns, values }: Rows, { wanted, stored }: { wanted: Milliseconds; stored: Stored }): void {
-  const times = wanted.get(name);
+const NONE: ReadonlySet<number> = new Set();
+
+/**
+ * Adds rows to what is known, or those of the milliseconds that are wanted. Times come as text,
+ * `2026-11-23T06:54:00.123456789Z` with trailing zeros cut: as numbers they would be rounded.
+ */
+function keep({ name, columns, values }: Rows, stored: Stored, wanted?: ReadonlySet<number>): void {
   const [timeColumn, identityColumn] = [columns.indexOf('time'), columns.indexOf('identity')];
   let [second, secondMs] = ['', 0];
   for (const row of values) {
@@ -101,9 +148,7 @@ function keep({ name, columns, values }: Rows, { wanted, stored }: { wanted: Mil
     }
     const nanoseconds = time.slice(20, -1).padEnd(9, '0');
     const timeMs = secondMs + Number(nanoseconds.slice(0, 3));
-    if (!times?.has(timeMs)) continue;
-    const there = millisecond(stored, name, timeMs);
-    there.slots.add(Number(nanoseconds.slice(3)));
-    there.identities.add(identity);
+    if (wanted && !wanted.has(timeMs)) continue;
+    millisecond(stored, name, timeMs).set(identity, Number(nanoseconds.slice(3)));
   }
 }

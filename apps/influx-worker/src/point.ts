@@ -25,6 +25,8 @@ export interface Point {
   identity: string;
   /** Where in its millisecond the event would like to be, 0 to 999,999: a function of its identity alone. */
   preferredSlot: number;
+  /** It may have been written before, by whoever had it then. */
+  again: boolean;
 }
 
 /** All tags that Weir ever writes, sorted. What could take any number of values is a field instead (S39). */
@@ -46,7 +48,7 @@ const FIELD_CHARACTERS = 1024;
 const TAG_CHARACTERS = 255;
 
 /** What an event becomes. Total: never throws for anything that `checkEvent` accepts. */
-export function pointOf(event: WeirEvent): Point {
+export function pointOf(event: WeirEvent, again = false): Point {
   const platforms = platformsOf(event.data);
   const identity = identityOf(event);
   const key = identity.toString('base64url');
@@ -58,6 +60,7 @@ export function pointOf(event: WeirEvent): Point {
     timeMs: Date.parse(event.time),
     identity: key,
     preferredSlot: identity.readUInt32BE(0) % SLOTS,
+    again,
   };
 }
 
@@ -173,8 +176,8 @@ function fieldsOf({ id, data }: WeirEvent, platforms: readonly string[], identit
  * twenty objects for each of the thousands of points that wait.
  */
 function flat(text: string): string {
-  text.charCodeAt(0);
-  return text;
+  // The code that is asked for must be used: where it is not, it is not looked at either, once this has been compiled.
+  return text.charCodeAt(0) === 0 ? '' : text;
 }
 
 /** A text field keeps every character, newlines included. */

@@ -140,7 +140,7 @@ export function identifier(name: string): string {
   return `"${name.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
 }
 
-async function* run(transport: Transport, address: string, database: string, statements: string): AsyncGenerator<Rows> {
+async function* run(transport: Timed, address: string, database: string, statements: string): AsyncGenerator<Rows> {
   const path = `/query?db=${encodeURIComponent(database)}&chunked=true&chunk_size=10000`;
   const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
   const body = `q=${encodeURIComponent(statements)}`;
@@ -238,19 +238,44 @@ function withoutCredentials(text: string): { url: string; credentials: Credentia
   return { url: url.href, credentials };
 }
 
-/** Gives every request an end: the client's own time-out reports, but leaves the connection hanging. */
-function timed(transport: Transport, timeoutMs: number): Transport {
-  const bounded = <T extends object>(options: T) => ({ ...options, signal: AbortSignal.timeout(timeoutMs) });
+type Timed = Pick<Transport, 'send' | 'iterate'>;
+
+/**
+ * Gives every request an end: the client's own time-out reports, but leaves the connection hanging. Not by
+ * `AbortSignal.timeout`: that keeps all of a request, its lines too, until the time is over, answered or not.
+ */
+function timed(transport: Transport, timeoutMs: number): Timed {
+  const begin = () => {
+    const aborter = new AbortController();
+    const timer = setTimeout(() => aborter.abort(), timeoutMs).unref();
+    return { signal: aborter.signal, end: () => clearTimeout(timer) };
+  };
   return {
-    chunkCombiner: transport.chunkCombiner,
-    send: (path, body, options, callbacks) =>
-      transport.send(path, body, bounded(options), {
+    send(path, body, options, callbacks) {
+      const { signal, end } = begin();
+      const ending: typeof callbacks = {
         ...callbacks,
         // Some 3.x say 201 when they stored a part only, and the client takes that for success.
         responseStarted: (headers, status) => callbacks?.responseStarted?.(headers, status === 201 ? 422 : status),
-      }),
-    request: (path, body, options, started) => transport.request(path, body, bounded(options), started),
-    iterate: (path, body, options) => transport.iterate(path, body, bounded(options)),
+        error(error) {
+          end();
+          callbacks?.error?.(error);
+        },
+        complete() {
+          end();
+          callbacks?.complete?.();
+        },
+      };
+      transport.send(path, body, { ...options, signal }, ending);
+    },
+    async *iterate(path, body, options) {
+      const { signal, end } = begin();
+      try {
+        yield* transport.iterate(path, body, { ...options, signal });
+      } finally {
+        end();
+      }
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { millisecondsOf, place, remember } from './slots';
+import { place } from './slots';
 import type { Stored, Wanted } from './slots';
 
 const timeMs = Date.parse('2026-11-23T06:54:00.123Z');
@@ -9,12 +9,7 @@ const event = (identity: string, preferredSlot: number, measurement = 'pull'): W
   preferredSlot,
 });
 const holding = (slots: [identity: string, slot: number][]): Stored =>
-  new Map([
-    [
-      'pull',
-      new Map([[timeMs, { identities: new Set(slots.map(([id]) => id)), slots: new Set(slots.map(([, at]) => at)) }]]),
-    ],
-  ]);
+  new Map([['pull', new Map([[timeMs, new Map(slots)]])]]);
 
 test('an event gets the slot that it prefers when nobody has it', () => {
   expect(place([event('a', 7), event('b', 8)], new Map())).toEqual([7, 8]);
@@ -63,11 +58,14 @@ test('the event after the millionth of a millisecond has no place', () => {
   expect(place([event('a', 5), event('b', 6)], holding(all))).toEqual([999_999, 'full']);
 });
 
-test('what it gave out before the store was asked can be added to the answer', () => {
-  const batch = [event('a', 7), event('b', 7), { ...event('c', 7), timeMs: timeMs + 1 }];
-  const next = [event('b', 7), event('c', 8), event('d', 7)];
-  const stored: Stored = new Map();
-  remember(stored, batch, place(batch, new Map()), millisecondsOf(next));
-  expect(place(next, stored)).toEqual(['stored', 9, 10]);
-  expect(stored.get('pull')?.size).toBe(1);
+test('what it gives out is known from then on, and what has no place is not', () => {
+  const stored = holding(Array.from({ length: 999_998 }, (_, slot): [string, number] => [`e${slot}`, slot]));
+  const later = { ...event('d', 7), timeMs: timeMs + 1 };
+  expect(place([event('a', 7), event('c', 7), later, event('b', 7)], stored)).toEqual([999_998, 'full', 7, 999_999]);
+  expect(place([event('a', 7), event('b', 7), event('c', 7), later], stored)).toEqual([
+    'stored',
+    'stored',
+    'full',
+    'stored',
+  ]);
 });

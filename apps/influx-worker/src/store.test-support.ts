@@ -77,18 +77,14 @@ export async function openTestStore(): Promise<TestStore> {
   };
 }
 
-/**
- * As the kit uses it: events become points, each batch is announced at once and written when the one before is, and what
- * is refused is an event.
- */
+/** As the kit uses it: events become points, each batch is written when the one before is, and what is refused is an event. */
 function takingEvents(worker: Worker<Point>): Worker {
-  const { prepare, ahead, write, ...rest } = worker;
+  const { prepare, write, ...rest } = worker;
   let turn: Promise<unknown> = Promise.resolve();
   return {
     ...rest,
     async write(events) {
-      const points = events.map((event) => prepare?.(event) as Point);
-      ahead?.(points);
+      const points = events.map((event) => prepare?.(event, { again: false }) as Point);
       const mine = turn.then(() => write(points));
       turn = mine.catch(() => {});
       const refused = (await mine) ?? [];

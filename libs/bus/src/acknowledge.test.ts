@@ -1,14 +1,13 @@
-import type { ConsumeMessage } from 'amqplib';
+import type { Message } from 'amqplib';
 import { createAcknowledging } from './acknowledge';
 
-const message = (deliveryTag: number) => ({ fields: { deliveryTag } }) as ConsumeMessage;
-const messages = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => message(from + n));
+const messages = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
 /** What a broker would have acknowledged, by delivery tag, out of 1 to `delivered`. */
 function channelOf(delivered: number) {
-  const unacknowledged = new Set(messages(1, delivered).map(({ fields }) => fields.deliveryTag));
+  const unacknowledged = new Set(messages(1, delivered));
   let frames = 0;
-  const ack = ({ fields }: ConsumeMessage, allUpTo?: boolean) => {
+  const ack = ({ fields }: Message, allUpTo?: boolean) => {
     frames += 1;
     if (!unacknowledged.has(fields.deliveryTag)) throw new Error(`unknown delivery tag ${fields.deliveryTag}`);
     for (const tag of [...unacknowledged])
@@ -19,7 +18,7 @@ function channelOf(delivered: number) {
 
 test('a batch is one frame', () => {
   const channel = channelOf(100);
-  createAcknowledging(channel).acknowledge(messages(1, 100), new Map());
+  createAcknowledging(channel).acknowledge(messages(1, 100), new Set());
   expect([channel.left(), channel.frames()]).toEqual([[], 1]);
 });
 
@@ -27,7 +26,7 @@ test('what is held is not acknowledged, by its own batch nor by a later one, unt
   const channel = channelOf(30);
   const acknowledging = createAcknowledging(channel);
   const [first, second] = [messages(1, 10), messages(11, 20)];
-  const [held, alsoHeld] = [first[4], second[0]] as [ConsumeMessage, ConsumeMessage];
+  const [held, alsoHeld] = [first[4], second[0]] as [number, number];
   acknowledging.acknowledge(first, new Set([held]));
   expect(channel.left().filter((tag) => tag <= 10)).toEqual([5]);
   acknowledging.acknowledge(second, new Set([alsoHeld]));
@@ -45,7 +44,7 @@ test('nothing is acknowledged twice, which would close the channel, whatever is 
     const chance = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
     const channel = channelOf(200);
     const acknowledging = createAcknowledging(channel);
-    const holding: ConsumeMessage[] = [];
+    const holding: number[] = [];
     for (let from = 1; from <= 200;) {
       const to = Math.min(200, from + Math.floor(chance() * 30));
       const batch = messages(from, to);
@@ -53,10 +52,8 @@ test('nothing is acknowledged twice, which would close the channel, whatever is 
       acknowledging.acknowledge(batch, held);
       holding.push(...held);
       while (holding.length > 0 && chance() < 0.3)
-        acknowledging.release(holding.splice(Math.floor(chance() * holding.length), 1)[0] as ConsumeMessage);
-      expect(channel.left().filter((tag) => tag <= to)).toEqual(
-        holding.map(({ fields }) => fields.deliveryTag).sort((a, b) => a - b),
-      );
+        acknowledging.release(holding.splice(Math.floor(chance() * holding.length), 1)[0] as number);
+      expect(channel.left().filter((tag) => tag <= to)).toEqual(holding.sort((a, b) => a - b));
       from = to + 1;
     }
   }

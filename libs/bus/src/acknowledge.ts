@@ -1,11 +1,11 @@
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Channel, Message } from 'amqplib';
 
-/** Acknowledges the messages of one channel, around those that are held back. */
+/** Acknowledges the messages of one channel by their delivery tags, around those that are held back. */
 export interface Acknowledging {
   /** Acknowledges a batch but for what is held of it. Batches must come in the order of their delivery. */
-  acknowledge(batch: readonly ConsumeMessage[], held: { has(message: ConsumeMessage): boolean }): void;
+  acknowledge(batch: readonly number[], held: ReadonlySet<number>): void;
   /** Acknowledges a message that was held. */
-  release(message: ConsumeMessage): void;
+  release(tag: number): void;
 }
 
 /**
@@ -14,21 +14,19 @@ export interface Acknowledging {
  * each message behind it.
  */
 export function createAcknowledging(channel: Pick<Channel, 'ack'>): Acknowledging {
-  const holding = new Set<ConsumeMessage>();
+  const holding = new Set<number>();
+  const ack = (deliveryTag: number, allUpTo: boolean) => channel.ack({ fields: { deliveryTag } } as Message, allUpTo);
   return {
     acknowledge(batch, held) {
-      for (const message of batch) if (held.has(message)) holding.add(message);
-      const [first] = holding; // in the order of their delivery
-      const oldest = first ? tagOf(first) : Infinity;
-      const before = batch.filter((message) => tagOf(message) < oldest).at(-1);
-      if (before) channel.ack(before, true);
-      for (const message of batch) if (tagOf(message) > oldest && !held.has(message)) channel.ack(message, false);
+      for (const tag of batch) if (held.has(tag)) holding.add(tag);
+      const [oldest = Infinity] = holding; // in the order of their delivery
+      const before = batch.filter((tag) => tag < oldest).at(-1);
+      if (before !== undefined) ack(before, true);
+      for (const tag of batch) if (tag > oldest && !held.has(tag)) ack(tag, false);
     },
-    release(message) {
-      holding.delete(message);
-      channel.ack(message, false);
+    release(tag) {
+      holding.delete(tag);
+      ack(tag, false);
     },
   };
 }
-
-const tagOf = ({ fields }: ConsumeMessage): number => fields.deliveryTag;

@@ -66,6 +66,7 @@ async function place(vhost: string) {
       maxEvents: 100,
       maxAgeMs: 5,
       prepare: audit.ensure,
+      read: (message) => message,
       handle: async (batch) => {
         for (const { content } of batch) taken.add(idOf(content));
       },

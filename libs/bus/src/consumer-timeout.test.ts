@@ -40,6 +40,7 @@ test('of all that wait for a store that takes nothing, one message is returned a
     maxEvents: 10,
     maxAgeMs: 5,
     prepare: declareOn,
+    read: (message) => message,
     working: () => working,
     handle: async (batch, signal) => {
       for (const { content, properties } of batch)

@@ -1,4 +1,4 @@
-import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { connect, type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
 import { isolated, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
 import { createConsumer, declareOn, declareTopology, queueOf, type Consumer, type Handle } from './index';
@@ -10,7 +10,7 @@ let connection: ChannelModel;
 let channel: ConfirmChannel;
 let consumer: Consumer | undefined;
 
-const consume = (handle: Handle, maxEvents = 10, working = () => true) =>
+const consume = (handle: Handle<ConsumeMessage>, maxEvents = 10, working = () => true) =>
   (consumer = createConsumer({
     url: place.url,
     worker: 'redis',
@@ -18,6 +18,7 @@ const consume = (handle: Handle, maxEvents = 10, working = () => true) =>
     maxEvents,
     maxAgeMs: 5,
     prepare: declareOn,
+    read: (message) => message,
     handle,
     working,
   }));

@@ -6,15 +6,20 @@ import { withTimeout } from './timeout';
 import { queueOf } from './topology';
 
 /**
- * Does what is to be done with the messages of one batch, oldest first. Resolves when they may be acknowledged, with
- * those that may not be yet: each is acknowledged for itself when its promise resolves.
+ * Does what is to be done with the messages of one batch, as they were read, oldest first. Resolves when they may be
+ * acknowledged, with those that may not be yet: each is acknowledged for itself when its promise resolves.
  *
  * When it rejects, or one of those promises does, the connection is given up and the broker delivers again. `signal`
  * aborts when the batch can no longer be acknowledged (connection lost, closing): what is still undone may be dropped.
- * `next` may be called before: from then on the batch does not count as one in hand, and the next one is handed on.
+ * It is one for all batches of a channel. `next` may be called before: from then on the batch does not count as one in
+ * hand, and the next one is handed on.
  */
-export type Handle = (batch: readonly ConsumeMessage[], signal: AbortSignal, next: () => void) => Promise<Held | void>;
-export type Held = ReadonlyMap<ConsumeMessage, Promise<void>>;
+export type Handle<Read> = (
+  batch: readonly Read[],
+  signal: AbortSignal,
+  next: () => void,
+) => Promise<Held<Read> | void>;
+export type Held<Read> = ReadonlyMap<Read, Promise<void>>;
 
 export interface Consumer {
   /** True while consuming; otherwise why not. A connection without a consumer is not ready. */
@@ -29,7 +34,7 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-export interface ConsumerOptions {
+export interface ConsumerOptions<Read> {
   url: string;
   worker: string;
   log: Logger;
@@ -39,7 +44,12 @@ export interface ConsumerOptions {
   maxAgeMs: number;
   /** Declares the queue; runs on every new connection. */
   prepare(connection: ChannelModel): Promise<unknown>;
-  handle: Handle;
+  /**
+   * What is kept of a message while it waits, an object of its own, made as soon as it is here; must not throw. Of a
+   * message as amqplib gives it some 6 KB stay in memory, and thousands wait.
+   */
+  read(message: ConsumeMessage): Read;
+  handle: Handle<Read>;
   /**
    * Whether batches get done, as far as is known; true where it is not given. While they do not, a new channel takes one
    * message, and as many as usual once that one is done: what is in hand when the broker will wait no longer for
@@ -49,7 +59,7 @@ export interface ConsumerOptions {
   working?(): boolean;
 }
 
-/** Batches in hand at one time: while the store has the first, the second can be read and sorted. */
+/** Batches in hand at one time: some stores take two, and what waits behind a full one can be told apart from what gathers. */
 const IN_HAND = 2;
 /** How long the broker may take to stop delivering; one that has fallen silent must not keep a worker from ending. */
 const STOP_TIMEOUT_MS = 2000;
@@ -57,8 +67,8 @@ const STOP_TIMEOUT_MS = 2000;
 const IN_HAND_TIMEOUT_MS = 8000;
 
 /** Consumes a worker's queue in batches, for ever. Batches are acknowledged in the order in which they came. */
-export function createConsumer(options: ConsumerOptions): Consumer {
-  const { url, worker, log, maxEvents, maxAgeMs, prepare, handle, working = () => true } = options;
+export function createConsumer<Read>(options: ConsumerOptions<Read>): Consumer {
+  const { url, worker, log, maxEvents, maxAgeMs, prepare, read, handle, working = () => true } = options;
   let current: Consuming | undefined;
   let closing = false;
   let lastMessageAt = 0;
@@ -70,7 +80,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       await prepare(connection);
       const channel = await connection.createChannel();
       const came = () => (lastMessageAt = performance.now());
-      const consuming = createConsuming({ channel, handle, maxEvents, maxAgeMs, lost, came });
+      const consuming = createConsuming({ channel, read, handle, maxEvents, maxAgeMs, lost, came });
       current = consuming;
       channel.on('error', (error: Error) => log.warn({ reason: error.message }, 'the consuming channel failed'));
       channel.on('close', () => {
@@ -104,19 +114,26 @@ interface Consuming {
   abandon(): void;
 }
 
+/** A message that is not acknowledged yet. */
+interface Taken<Read> {
+  tag: number;
+  read: Read;
+}
+
 /** The life of one channel. Messages never outlive it: an acknowledgement on another channel closes that one. */
-function createConsuming(options: {
+function createConsuming<Read>(options: {
   channel: Channel;
-  handle: Handle;
+  read(message: ConsumeMessage): Read;
+  handle: Handle<Read>;
   maxEvents: number;
   maxAgeMs: number;
   lost: (reason: string) => void;
   came: () => number;
 }): Consuming {
-  const { channel, handle, maxEvents, maxAgeMs, lost, came } = options;
+  const { channel, read, handle, maxEvents, maxAgeMs, lost, came } = options;
   const aborter = new AbortController();
   const acknowledging = createAcknowledging(channel);
-  let gathering: ConsumeMessage[] = [];
+  let gathering: Taken<Read>[] = [];
   let gatheringSince = 0;
   let timer: NodeJS.Timeout | undefined;
   /** Everything that is not acknowledged yet, and since when it has been here: batches and held messages. */
@@ -133,7 +150,7 @@ function createConsuming(options: {
     if (stopping) return;
     const now = came();
     if (gathering.length === 0) gatheringSince = now;
-    gathering.push(message);
+    gathering.push({ tag: message.fields.deliveryTag, read: read(message) });
     if (gathering.length >= maxEvents) next();
     else timer ??= setTimeout(next, maxAgeMs);
   };
@@ -153,10 +170,10 @@ function createConsuming(options: {
       batches -= 1;
       next(); // what gathered meanwhile has waited long enough
     };
-    const handled = handle(batch, aborter.signal, free).then((given) => {
-      const held: Held = given ?? new Map();
-      for (const done of held.values()) done.catch(() => {}); // nobody may be left to hear of it
-      return held;
+    const reads = batch.map((each) => each.read);
+    const handled = handle(reads, aborter.signal, free).then((given) => {
+      for (const done of given?.values() ?? []) done.catch(() => {}); // nobody may be left to hear of it
+      return given ?? undefined;
     });
     // In order, and nothing behind a batch that failed: one `ack` stands for everything up to its message.
     const mine = Promise.all([acknowledged, handled]).then(([, held]) => acknowledge(batch, since, held));
@@ -164,15 +181,17 @@ function createConsuming(options: {
     keepInHand(mine, since, free);
   };
 
-  const acknowledge = (batch: readonly ConsumeMessage[], since: number, held: Held): void => {
+  const acknowledge = (batch: readonly Taken<Read>[], since: number, held: Held<Read> = new Map()): void => {
     if (aborter.signal.aborted) return;
-    acknowledging.acknowledge(batch, held);
+    const kept = batch.filter((each) => held.has(each.read));
+    acknowledging.acknowledge(
+      batch.map(({ tag }) => tag),
+      new Set(kept.map(({ tag }) => tag)),
+    );
     takeMore();
-    for (const [message, done] of held) {
-      keepInHand(
-        done.then(() => void (aborter.signal.aborted || acknowledging.release(message))),
-        since,
-      );
+    for (const { tag, read: of } of kept) {
+      const done = held.get(of)?.then(() => void (aborter.signal.aborted || acknowledging.release(tag)));
+      if (done) keepInHand(done, since);
     }
   };
 

@@ -109,7 +109,7 @@ test('a set-up that hangs does not keep the link from closing', async () => {
 }, 5000);
 
 test('a consumer and a sender whose broker has fallen silent close', async () => {
-  const consumer = createConsumer({ url: broker.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, prepare: declareOn, handle: async () => {} }); // prettier-ignore
+  const consumer = createConsumer({ url: broker.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, prepare: declareOn, read: (message) => message, handle: async () => {} }); // prettier-ignore
   const sender = createSender({ url: broker.url, log, name: 'redis', prepare: declareOn });
   await until(() => consumer.state() === true);
   broker.freeze();

@@ -53,7 +53,7 @@ test('a full queue of an optional worker drops its oldest, and publishers are no
 test('a queue that was declared with other arguments is named, with the argument and what to do', async () => {
   const without = { ...argumentsOf(queueOf('mongo')), 'x-max-length': undefined };
   await channel.assertQueue(queueOf('mongo'), { durable: true, arguments: without });
-  const consumer = createConsumer({ url: place.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, prepare: declareOn, handle: async () => {} }); // prettier-ignore
+  const consumer = createConsumer({ url: place.url, worker: 'redis', log, maxEvents: 10, maxAgeMs: 5, prepare: declareOn, read: (message) => message, handle: async () => {} }); // prettier-ignore
   await until(() => String(consumer.state()).includes('weir.mongo'));
   expect(consumer.state()).toMatch(
     /^the queue weir\.mongo was declared with another x-max-length: the broker has none, Weir declares '2000000'\. .*rabbitmqctl -p '.+' delete_queue weir\.mongo/,

@@ -1,25 +1,23 @@
 import type { Answer, Handle } from '@weir/bus';
 import type { WorkerMetrics } from './metrics';
-import type { Parking } from './parking';
+import type { Letter, Parking } from './parking';
+import { sorted, type Read, type Sorted, type Why } from './read';
 import { untilDone } from './retry';
-import { createSort, type Sorted } from './sort';
 import type { StoreState } from './store-state';
 import type { Refused, Worker } from './worker';
 
 /** What is done with every batch: its events into the store, its canaries answered, what cannot be taken parked. */
 export function createHandle<Item>(options: {
-  name: string;
   worker: Worker<Item>;
   store: StoreState;
   parking: Parking;
   counted: WorkerMetrics;
   answer(to: Answer): void;
   signal: AbortSignal;
-}): Handle {
-  const { name, worker, store, parking, counted, answer, signal } = options;
-  const sort = createSort(name, worker);
+}): Handle<Read<Item>> {
+  const { worker, store, parking, counted, answer, signal } = options;
 
-  // The next batch is read while the store has this one; the store itself gets one batch at a time, unless it may have more.
+  // The store gets one batch at a time, unless it may have more.
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     if (worker.anyOrder) return work();
@@ -28,44 +26,44 @@ export function createHandle<Item>(options: {
     return mine;
   };
 
-  const handle: Handle = async (messages, lost, written) => {
+  /** The channel of the batch that was written last, known by what tells that it is lost. */
+  let channel: AbortSignal | undefined;
+
+  const handle: Handle<Read<Item>> = async (messages, lost, written) => {
     const stopped = () => lost.aborted || signal.aborted;
-    const sorting = sort(messages).then((sorted) => {
-      if (sorted.items.length > 0 && !stopped()) worker.ahead?.(sorted.items);
-      return sorted;
-    });
-    const letters = await settle(sorting, { stopped, written });
-    return new Map(letters.map((letter) => [letter.message, parking.park(letter, lost)]));
+    const batch = sorted(messages);
+    const letters = await settle(batch, { lost, stopped, written });
+    return new Map([...letters].map(([read, why]) => [read, parking.park(letterOf(read, why), lost)]));
   };
 
   /** Resolves with what is to be parked, once the store has all the rest. */
   const settle = async (
-    sorting: Promise<Sorted<Item>>,
-    { stopped, written }: { stopped(): boolean; written(): void },
+    batch: Sorted<Item>,
+    { lost, stopped, written }: { lost: AbortSignal; stopped(): boolean; written(): void },
   ) => {
     const retry = { stopped, failed: store.failed('the store did not take a batch: trying again') };
     const refused = await untilDone(async () => {
       const put = await inTurn(async () => {
-        const sorted = await sorting;
         // Behind a batch that was given up on stopping: the store is not asked once more, the queue keeps this one too.
         if (stopped()) throw new Error('stopped');
-        return write(sorted, retry);
+        if (channel !== lost) worker.takesOver?.();
+        channel = lost;
+        return write(batch, retry);
       });
       written();
       await put.durable;
       return put.refused;
     }, retry);
 
-    const sorted = await sorting;
-    const { items, messages, letters, canaries } = sorted;
+    const { items, events, bad, canaries } = batch;
     for (const { event, reason } of refused) {
-      const message = messages[items.indexOf(event)];
-      if (message) letters.push({ message, reason: 'refused by the store', error: reason });
+      const read = events[items.indexOf(event)];
+      if (read) bad.set(read, { reason: 'refused by the store', error: reason });
     }
-    if (items.length > 0) tell(sorted, refused.length);
+    if (items.length > 0) tell(batch, refused.length);
     if (items.length + canaries.length > 0) store.works();
     for (const to of canaries) if (to) answer(to);
-    return letters;
+    return bad;
   };
 
   const write = async ({ items, canaries }: Sorted<Item>, retry: Parameters<typeof untilDone>[1]) => {
@@ -91,3 +89,5 @@ export function createHandle<Item>(options: {
 
   return handle;
 }
+
+const letterOf = ({ original }: Read<unknown>, { reason, error }: Why): Letter => ({ original, reason, error });

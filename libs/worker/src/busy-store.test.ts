@@ -1,6 +1,6 @@
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { deadQueueOf, declareTopology, EXCHANGE, queueOf, WORKERS } from '@weir/bus';
-import { encodeEvent, type WeirEvent } from '@weir/events';
+import { createEvent, encodeEvent, type WeirEvent } from '@weir/events';
 import { createHealth } from '@weir/service';
 import { isolated, samplePull, until, type Isolated } from '@weir/testing';
 import pino from 'pino';
@@ -107,27 +107,47 @@ test('a worker writes what it has prepared, and an event that it cannot prepare 
   expect(await left()).toBe(0);
 }, 60_000);
 
-test('a worker hears of the next batch while it has the one before, and gets that very batch', async () => {
-  const [told, written]: [unknown[], unknown[]] = [[], []];
-  const first = held();
+test('a worker is told that it takes over: at its start, and behind all writing when its channel was lost', async () => {
+  const happened: string[] = [];
   start({
-    ahead: (batch) => void told.push(batch),
-    write(batch) {
-      written.push(batch);
-      return written.length === 1 ? first.done : Promise.resolve();
-    },
+    takesOver: () => void happened.push('takes over'),
+    write: async (batch) => void happened.push(...batch.map(({ data }) => String(data['tag']))),
   });
-  publish(1);
-  await until(() => written.length === 1);
-  publish(2);
-  await until(() => told.length === 2);
-  expect(written).toHaveLength(1);
-  first.release();
-  await until(() => written.length === 2);
+  const send = async (tag: string) => {
+    const event = createEvent('io.weir.pull', { repository: 'a/b', tag }, { source: 'test' });
+    channel.publish(EXCHANGE, '', encodeEvent(event), { persistent: true });
+    await until(() => happened.includes(tag));
+  };
+  await send('1');
+  await send('2');
+  await channel.deleteQueue(queue);
+  await declareTopology(channel, [...WORKERS, 'busy']);
+  await send('3');
   await stop();
-  expect(written[0]).toBe(told[0]);
-  expect(written[1]).toBe(told[1]);
-  expect(await left()).toBe(0);
+  expect(happened).toEqual(['takes over', '1', '2', 'takes over', '3']);
+}, 60_000);
+
+test('a worker hears of an event that it may have been written before: delivered again, or sent by hand', async () => {
+  const told: [string, boolean][] = [];
+  const never = held();
+  const store = (write: Worker<string>['write']) => ({
+    prepare(event: WeirEvent, { again }: { again: boolean }) {
+      told.push([event.id, again]);
+      return event.id;
+    },
+    write,
+  });
+  start<string>(store(() => never.done));
+  const [fresh, sent] = [samplePull(1), samplePull(2)];
+  channel.publish(EXCHANGE, '', encodeEvent(fresh), { persistent: true });
+  channel.publish('', queue, encodeEvent(sent), { persistent: true });
+  await until(() => told.length === 2);
+  await stop();
+  start<string>(store(async () => {}));
+  await until(() => told.length === 4);
+  await until(async () => (await left()) === 0);
+  await stop();
+  expect(told).toEqual([[fresh.id, false], [sent.id, true], [fresh.id, true], [sent.id, true]]); // prettier-ignore
 }, 60_000);
 
 test('two batches are written at one time where any order will do, and acknowledged in their own', async () => {

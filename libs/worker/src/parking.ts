@@ -5,9 +5,25 @@ import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics';
 import { pauseUnless, RETRY, unless } from './retry';
 
+/**
+ * A message as it came. Its bytes as a text, one character each: a piece of what the socket gave would keep all of that
+ * in memory, and it outside of what V8 counts.
+ */
+export interface Original {
+  bytes: string;
+  messageId: string | undefined;
+  type: string | undefined;
+  headers: Parkable['headers'] | undefined;
+}
+
+export function originalOf({ content, properties }: ConsumeMessage): Original {
+  const { messageId, type, headers } = properties as Pick<Original, 'messageId' | 'type' | 'headers'>;
+  return { bytes: content.toString('latin1'), messageId, type, headers };
+}
+
 /** A message that will rest among the dead letters. */
 export interface Letter {
-  message: ConsumeMessage;
+  original: Original;
   reason: 'invalid event' | 'refused by the store';
   error: string;
 }
@@ -62,10 +78,10 @@ export function createParking(options: {
     return true;
   };
 
-  const send = ({ message, reason, error }: Letter): Promise<void> => {
-    const { messageId, type, headers } = message.properties as Pick<Parkable, 'messageId' | 'type' | 'headers'>;
+  const send = ({ original, reason, error }: Letter): Promise<void> => {
+    const { bytes, messageId, type, headers } = original;
     const came = { ...(messageId ? { messageId } : {}), ...(type ? { type } : {}), ...(headers ? { headers } : {}) };
-    return park(sender, { body: message.content, ...came }, { worker, reason, error });
+    return park(sender, { body: Buffer.from(bytes, 'latin1'), ...came }, { worker, reason, error });
   };
 
   const run = async (): Promise<void> => {
@@ -87,8 +103,8 @@ export function createParking(options: {
   return {
     waiting: () => waiting.length,
     park(letter, lost) {
-      const { message, reason, error } = letter;
-      log.warn({ id: message.properties.messageId as unknown, reason, error }, 'cannot be taken: parking it');
+      const { original, reason, error } = letter;
+      log.warn({ id: original.messageId, reason, error }, 'cannot be taken: parking it');
       return new Promise((resolve, reject) => {
         waiting.push({ letter, lost, resolve, reject });
         if (!running) void run();

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { createHandle } from './batch';
 import { workerMetrics } from './metrics';
 import { createParking } from './parking';
+import { createRead } from './read';
 import { atMost, untilDone } from './retry';
 import { createStoreState } from './store-state';
 import { createWatch, WATCH_INTERVAL_MS } from './watch';
@@ -70,7 +71,8 @@ export function startWorker<V extends Variables, Item>(
     flowed: createTelling(worker, log),
   }); // prettier-ignore
   const parking = createParking({ worker: name, sender: watch.sender, log, counted, stopped });
-  const handle = createHandle({ name, worker, store, parking, counted, answer: watch.answer, signal });
+  const handle = createHandle({ worker, store, parking, counted, answer: watch.answer, signal });
+  const read = createRead(name, worker);
 
   const begin = async (): Promise<void> => {
     await untilDone(() => worker.connect(), {
@@ -81,7 +83,7 @@ export function startWorker<V extends Variables, Item>(
     if (stopped()) return;
     beside = worker.beside?.({ amqpUrl: url, health, signal });
     const working = () => store.state() === true;
-    consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, handle, working });
+    consumer = createConsumer({ url, worker: name, log, ...batch, prepare: watch.audit.ensure, read, handle, working });
   };
   const begun = begin().catch(() => {}); // only when stopped before the store was reached
 

@@ -25,12 +25,13 @@ export interface Worker<Item = WeirEvent> {
    * What is written of an event, made as soon as it is here, while the store has others. Nothing else of the event is
    * kept: thousands of them wait at one time. An event for which it throws is parked. Without it, the event itself.
    */
-  prepare?(event: WeirEvent): Item;
+  prepare?(event: WeirEvent, delivery: Delivery): Item;
   /**
-   * Told of a batch that is to be written next, while the store may still have the one before: what can be asked ahead
-   * is asked now. {@link write} gets the same array. It may not happen, where the worker stops.
+   * Called before the first batch that comes over a new channel, behind all writing of those that came before: until
+   * then another instance may have had the queue. What it had and is not acknowledged comes {@link Delivery.again}. Not
+   * together with `anyOrder`.
    */
-  ahead?(batch: readonly Item[]): void;
+  takesOver?(): void;
   /** Two batches may be written at one time, in any order: none has to know what the other does. */
   anyOrder?: true;
   /**
@@ -63,6 +64,15 @@ export interface Worker<Item = WeirEvent> {
    */
   beside?(given: Beside): Promise<void>;
   close(): Promise<void>;
+}
+
+/** How an event has come. */
+export interface Delivery {
+  /**
+   * It may have been written before: the broker has delivered it before, to this instance or another, or it was put into
+   * the queue by hand, as `weir replay` does. Without it, it may still have been published twice.
+   */
+  again: boolean;
 }
 
 export interface Beside {
