@@ -32,6 +32,7 @@ export function createHandle<Item>(options: {
   const handle: Handle<Read<Item>> = async (messages, lost, written) => {
     const stopped = () => lost.aborted || signal.aborted;
     const batch = sorted(messages);
+    if (batch.items.length > 0 && !stopped()) worker.ahead?.(batch.items);
     const letters = await settle(batch, { lost, stopped, written });
     return new Map([...letters].map(([read, why]) => [read, parking.park(letterOf(read, why), lost)]));
   };

@@ -150,6 +150,29 @@ test('a worker hears of an event that it may have been written before: delivered
   expect(told).toEqual([[fresh.id, false], [sent.id, true], [fresh.id, true], [sent.id, true]]); // prettier-ignore
 }, 60_000);
 
+test('a worker hears of the next batch while it has the one before, and gets that very batch', async () => {
+  const [told, written]: [unknown[], unknown[]] = [[], []];
+  const first = held();
+  start({
+    ahead: (batch) => void told.push(batch),
+    write(batch) {
+      written.push(batch);
+      return written.length === 1 ? first.done : Promise.resolve();
+    },
+  });
+  publish(1);
+  await until(() => written.length === 1);
+  publish(2);
+  await until(() => told.length === 2);
+  expect(written).toHaveLength(1);
+  first.release();
+  await until(() => written.length === 2);
+  await stop();
+  expect(written[0]).toBe(told[0]);
+  expect(written[1]).toBe(told[1]);
+  expect(await left()).toBe(0);
+}, 60_000);
+
 test('two batches are written at one time where any order will do, and acknowledged in their own', async () => {
   const written: string[] = [];
   const first = held();

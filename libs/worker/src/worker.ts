@@ -27,6 +27,11 @@ export interface Worker<Item = WeirEvent> {
    */
   prepare?(event: WeirEvent, delivery: Delivery): Item;
   /**
+   * Told of a batch that is to be written next, while the store may still have the one before: what can be done ahead
+   * is done now. {@link write} gets the same array. It may not happen, where the worker stops.
+   */
+  ahead?(batch: readonly Item[]): void;
+  /**
    * Called before the first batch that comes over a new channel, behind all writing of those that came before: until
    * then another instance may have had the queue. What it had and is not acknowledged comes {@link Delivery.again}. Not
    * together with `anyOrder`.
