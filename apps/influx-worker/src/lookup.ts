@@ -1,11 +1,13 @@
-import { millisecond } from './slots';
+import { OVERFLOW } from './guard';
+import type { Series } from './point';
+import { getOr, millisecond, millisecondsOf } from './slots';
 import type { Millisecond, Milliseconds, Stored } from './slots';
-import { identifier } from './server';
+import { identifier, literal } from './server';
 import type { Rows, Server } from './server';
 
-/** A stretch of one measurement's time, by the milliseconds in it that somebody wants; sorted, at least one. */
+/** A stretch of one series' time, by the milliseconds in it that somebody wants; sorted, at least one. */
 interface Stretch {
-  measurement: string;
+  series: Series;
   times: readonly number[];
 }
 
@@ -15,9 +17,6 @@ const STATEMENTS = 100;
 const SPARE_ROWS = 2000;
 /** Into how many pieces a stretch is cut that holds too much else. */
 const PIECES = 8;
-/** A batch is asked for in so many stretches at most, parted where nothing is wanted for longer than this. */
-const FIRST_STRETCHES = 16;
-const GAP_MS = 1000;
 
 /** The newest points of a measurement: all that are later than `afterMs`. */
 export interface Newest {
@@ -62,22 +61,28 @@ function withoutTheOldest(times: Map<number, Millisecond>): Newest {
   return { afterMs: oldest, times };
 }
 
+/** What is asked about: an event of these tags at this time. */
+export interface Asked {
+  measurement: string;
+  series: Series;
+  timeMs: number;
+}
+
 /**
- * Asks the store what is already there in the milliseconds of a batch.
+ * Asks the store what it has of the series of these events, in their milliseconds.
  *
- * This is one statement for each measurement, over the time from the first event to the last, which finds little or
- * nothing where they come as they happen; and one more for each event that comes late, out of a spool, so that nothing
- * of the hours between is read. A stretch that holds many more rows than the batch has events (a backfill whose
- * times are far apart, between them a year of others) is cut and asked again, down to single milliseconds; a single one
- * is read whatever it holds, at most a million rows, streamed. Rows of milliseconds that nobody wants are not kept.
+ * This is one statement for each series, from its first event to its last. The store finds a series by its index,
+ * in half a millisecond; for a stretch of time in a whole measurement it looks into each of its series, and there may be
+ * a hundred thousand. A stretch that holds many more rows than there are events (between a late one and the live ones
+ * are hours of others) is cut and asked again, down to single milliseconds; a single one is read whatever it holds, at
+ * most a million rows, streamed. Rows of milliseconds that nobody wants are not kept.
  *
  * @throws ServerError when the store cannot answer: guessing would let one event replace another
  */
-export async function storedIn(server: Server, database: string, wanted: Milliseconds): Promise<Stored> {
+export async function storedIn(server: Server, database: string, events: readonly Asked[]): Promise<Stored> {
   const stored: Stored = new Map();
-  let open: Stretch[] = [...wanted].flatMap(([measurement, times]) =>
-    partedAtGaps([...times].sort((a, b) => a - b)).map((part) => ({ measurement, times: part })),
-  );
+  const wanted = millisecondsOf(events);
+  let open: Stretch[] = stretchesOf(events);
   while (open.length > 0) {
     const asked = open.splice(0, STATEMENTS);
     open = [...(await ask(server, database, asked, { wanted, stored })), ...open];
@@ -85,15 +90,10 @@ export async function storedIn(server: Server, database: string, wanted: Millise
   return stored;
 }
 
-/** Sorted times, parted at the widest gaps. */
-function partedAtGaps(times: readonly number[]): (readonly number[])[] {
-  const gap = (at: number) => (times[at] as number) - (times[at - 1] as number);
-  const cuts = Array.from({ length: times.length - 1 }, (_, n) => n + 1)
-    .filter((at) => gap(at) > GAP_MS)
-    .sort((a, b) => gap(b) - gap(a))
-    .slice(0, FIRST_STRETCHES - 1)
-    .sort((a, b) => a - b);
-  return [0, ...cuts].map((from, n) => times.slice(from, cuts[n] ?? times.length));
+function stretchesOf(events: readonly Asked[]): Stretch[] {
+  const times = new Map<Series, Set<number>>();
+  for (const { series, timeMs } of events) getOr(times, series, () => new Set<number>()).add(timeMs);
+  return [...times].map(([series, each]) => ({ series, times: [...each].sort((a, b) => a - b) }));
 }
 
 /** Reads stretches; returns the pieces of those that held too much to be read to their end. */
@@ -112,21 +112,26 @@ async function ask(
 }
 
 function statementOf(stretch: Stretch): string {
-  const { measurement, times } = stretch;
+  const { series, times } = stretch;
   const [first, last] = [times[0] as number, times[times.length - 1] as number];
   const limit = limitOf(stretch) === Infinity ? '' : ` LIMIT ${limitOf(stretch)}`;
-  return `SELECT "identity" FROM ${identifier(measurement)} WHERE time >= ${first}000000 AND time <= ${last}999999${limit}`;
+  const within = [...series.tags.map(isOrWas), `time >= ${first}000000`, `time <= ${last}999999`];
+  return `SELECT "identity" FROM ${identifier(series.measurement)} WHERE ${within.join(' AND ')}${limit}`;
+}
+
+/** A value that the guard lets pass now may have been one too many when the event was stored, and the other way round. */
+function isOrWas([name, value]: Series['tags'][number]): string {
+  return `(${identifier(name)} = ${literal(value)} OR ${identifier(name)} = ${literal(OVERFLOW)})`;
 }
 
 function limitOf({ times }: Stretch): number {
   return times.length === 1 ? Infinity : 4 * times.length + SPARE_ROWS;
 }
 
-function piecesOf({ measurement, times }: Stretch): Stretch[] {
+function piecesOf({ series, times }: Stretch): Stretch[] {
   const size = Math.ceil(times.length / PIECES);
   const pieces: Stretch[] = [];
-  for (let from = 0; from < times.length; from += size)
-    pieces.push({ measurement, times: times.slice(from, from + size) });
+  for (let from = 0; from < times.length; from += size) pieces.push({ series, times: times.slice(from, from + size) });
   return pieces;
 }
 

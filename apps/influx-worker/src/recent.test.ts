@@ -1,3 +1,5 @@
+import { seriesOf } from './point';
+import type { Series } from './point';
 import { createRecent } from './recent';
 import type { Candidate } from './recent';
 import type { Server } from './server';
@@ -15,20 +17,28 @@ const now = Math.floor(Date.now() / 1000) * 1000;
 const DAY_MS = 24 * 3600 * 1000;
 let events = 0;
 /** An event so many milliseconds from now, different from every other. */
-const at = (ms: number, measurement = 'pull'): Candidate => {
+const at = (ms: number, measurement = 'pull', tags: Series['tags'] = []): Candidate => {
   events += 1;
   return {
     measurement,
+    series: seriesNamed(measurement, tags),
     timeMs: now + ms,
     identity: `e${events}`,
     preferredSlot: (events * 7919) % 1_000_000,
     again: false,
   };
 };
+const named = new Map<string, Series>();
+const seriesNamed = (measurement: string, tags: Series['tags']): Series => {
+  const text = seriesOf(measurement, tags);
+  const series = named.get(text) ?? { measurement, tags };
+  named.set(text, series);
+  return series;
+};
 const again = (event: Candidate): Candidate => ({ ...event, again: true });
 
 /** A database of its own; `place` gives places and writes the points, as the worker does. */
-async function open(options: { points?: number } = {}) {
+async function open(options: { points?: number; few?: number } = {}) {
   const database = store.database();
   const server = await store.server();
   await server.ensureDatabase(database);
@@ -40,12 +50,12 @@ async function open(options: { points?: number } = {}) {
       return server.query(of, statements);
     },
   };
-  const recent = createRecent(database, options);
+  const recent = createRecent(database, { few: 0, ...options });
   const write = async (batch: readonly Candidate[], placements: readonly Placement[]): Promise<void> => {
-    const lines = batch.flatMap(({ measurement, timeMs, identity }, index) => {
+    const lines = batch.flatMap(({ measurement, series, timeMs, identity }, index) => {
       const slot = placements[index];
       if (typeof slot !== 'number') return [];
-      return [`${measurement} identity="${identity}" ${timeMs}${String(slot).padStart(6, '0')}`];
+      return [`${seriesOf(measurement, series.tags)} identity="${identity}" ${timeMs}${String(slot).padStart(6, '0')}`];
     });
     if (lines.length > 0) await server.write(database, lines);
   };
@@ -221,4 +231,57 @@ test('a backfill of years ago is asked about, and not what has been newest since
   expect(since).toBeGreaterThan(Date.now() - 8 * DAY_MS);
   expect(rest).toHaveLength(1);
   expect(await points()).toBe(5);
+});
+
+describe('the store is asked about the series of an event', () => {
+  const of = (organization: string): Series['tags'] => [['client', 'docker'], ['organization', organization]]; // prettier-ignore
+
+  test('and finds it, whatever its tags are', async () => {
+    const { place, elsewhere, asked, points } = await open();
+    await place(at(0));
+    asked();
+    const hostile = ["o'neil", 'a"b', "' OR time > 0 --", '/\u00fc=, ;', 'acme.example'].map((each) => at(-50, 'pull', of(each))); // prettier-ignore
+    await elsewhere(...hostile);
+    asked();
+    expect(await place(...hostile)).toEqual(hostile.map(() => 'stored'));
+    expect(asked()).toHaveLength(1);
+    expect(await points()).toBe(1 + hostile.length);
+  });
+
+  test('and finds it where one of its tags was one too many then, or is now', async () => {
+    const { place, elsewhere, points } = await open();
+    const before = at(-50, 'pull', of('other'));
+    await place(at(0));
+    await elsewhere(before);
+    const named = { ...before, series: seriesNamed('pull', of('acme.example')) };
+    expect(await place(named, at(-51, 'pull', of('acme.example')))).toEqual([...stored, ...placed]);
+    expect(await points()).toBe(3);
+  });
+
+  test('and not about those of others: what they have at its time costs nothing', async () => {
+    const { place, elsewhere, asked, points } = await open();
+    const others = Array.from({ length: 5000 }, (_, n) => at(-5000 + n, 'pull', of('loud.example')));
+    await place(at(0));
+    await elsewhere(...others);
+    asked();
+    expect(await place(at(-5000, 'pull', of('late.example')), at(-1, 'pull', of('late.example')))).toEqual([
+      ...placed,
+      ...placed,
+    ]);
+    expect(asked()).toHaveLength(1);
+    expect(await points()).toBe(5003);
+  });
+
+  test('alone, where there are few: what is newest is looked for once there are many', async () => {
+    const { place, asked, points } = await open({ few: 3 });
+    const [one, two] = [at(1), at(2)];
+    expect(await place(one, two)).toEqual([...placed, ...placed]);
+    expect(await place(one, two, at(3))).toEqual([...stored, ...stored, ...placed]);
+    expect(asked().filter((each) => each.includes('ORDER BY'))).toEqual([]);
+    await place(at(4), at(5), at(6), one);
+    expect(asked().filter((each) => each.includes('ORDER BY'))).toHaveLength(1);
+    await place(at(7), two);
+    expect(asked()).toEqual([]);
+    expect(await points()).toBe(7);
+  });
 });

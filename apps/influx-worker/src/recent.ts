@@ -1,10 +1,11 @@
 import { newestIn, storedIn } from './lookup';
 import type { Server } from './server';
-import { getOr, millisecondsOf, place } from './slots';
-import type { Millisecond, Milliseconds, Placement, Stored, Wanted } from './slots';
+import type { Asked } from './lookup';
+import { millisecond, place } from './slots';
+import type { Placement, Stored, Wanted } from './slots';
 
 /** An event that wants a place. */
-export interface Candidate extends Wanted {
+export interface Candidate extends Wanted, Asked {
   /** It may have been here before, whatever is remembered: it is delivered again, or somebody replays it. */
   again: boolean;
 }
@@ -16,7 +17,7 @@ export interface Candidate extends Wanted {
  * This rests on there being one writer, whom the broker chooses: `weir.influx` has a single active consumer. The store
  * is asked once for the newest points of a measurement; whatever is later than those has been placed here, and is
  * remembered. So the store is still asked about an event that is not later, and about one that comes `again`: the
- * writer before this one may have written it, or be writing it yet.
+ * writer before this one may have written it, or be writing it yet. And about each where there are few.
  *
  * All of it is to be forgotten whenever somebody else may have written, or the store may have lost what it had.
  */
@@ -36,7 +37,10 @@ const POINTS = 20_000;
 /** What is newest is not asked of any longer time: the store opens everything that it has from there on. */
 const REACH_MS = 7 * 24 * 3600 * 1000;
 
-export function createRecent(database: string, { points = POINTS }: { points?: number } = {}): Recent {
+/** Asking about so many events costs the store less than looking for what is newest in all series of a measurement. */
+const FEW = 20;
+
+export function createRecent(database: string, { points = POINTS, few = FEW } = {}): Recent {
   /** By measurement, a time in milliseconds since 1970: everything that is later is in `stored`. */
   const knownAfter = new Map<string, number>();
   const stored: Stored = new Map();
@@ -49,11 +53,14 @@ export function createRecent(database: string, { points = POINTS }: { points?: n
   const askNewest = async (server: Server, batch: readonly Candidate[]): Promise<void> => {
     const now = Date.now();
     const after = new Map<string, number>();
+    const count = new Map<string, number>();
     for (const { measurement, timeMs } of batch) {
       if (knownAfter.has(measurement)) continue;
       // Not of the future: an event that is, of a clock that is wrong, would make nothing of the present known.
       after.set(measurement, Math.min(Math.max(now - REACH_MS, timeMs - 1), after.get(measurement) ?? now));
+      count.set(measurement, (count.get(measurement) ?? 0) + 1);
     }
+    for (const [measurement, events] of count) if (events <= few) after.delete(measurement);
     if (after.size === 0) return;
     for (const [measurement, { afterMs, times }] of await newestIn(server, database, after)) {
       knownAfter.set(measurement, afterMs);
@@ -62,24 +69,24 @@ export function createRecent(database: string, { points = POINTS }: { points?: n
     }
   };
 
-  /** What the store says of these milliseconds takes the place of what is remembered of them. */
-  const ask = async (server: Server, wanted: Milliseconds): Promise<void> => {
-    if (wanted.size === 0) return;
-    const found = await storedIn(server, database, wanted);
-    for (const [measurement, times] of wanted) {
-      const known = getOr(stored, measurement, () => new Map<number, Millisecond>());
-      for (const timeMs of times) {
-        const there: Millisecond = found.get(measurement)?.get(timeMs) ?? new Map<string, number>();
-        known.set(timeMs, there);
+  /** What the store says of these events takes the place of what is remembered of them. */
+  const ask = async (server: Server, events: readonly Candidate[]): Promise<void> => {
+    if (events.length === 0) return;
+    const found = await storedIn(server, database, events);
+    for (const { measurement, timeMs, identity } of events) stored.get(measurement)?.get(timeMs)?.delete(identity);
+    for (const [measurement, times] of found) {
+      for (const [timeMs, there] of times) {
+        const known = millisecond(stored, measurement, timeMs);
+        for (const [identity, slot] of there) known.set(identity, slot);
         held += there.size;
       }
     }
   };
 
   /** What would be asked again is not remembered. */
-  const dropUnknown = (wanted: Milliseconds): void => {
-    for (const [measurement, times] of wanted)
-      for (const timeMs of times) if (!isKnown(measurement, timeMs)) stored.get(measurement)?.delete(timeMs);
+  const dropUnknown = (asked: readonly Candidate[]): void => {
+    for (const { measurement, timeMs } of asked)
+      if (!isKnown(measurement, timeMs)) stored.get(measurement)?.delete(timeMs);
   };
 
   const forgetOlderHalf = (): void => {
@@ -98,13 +105,11 @@ export function createRecent(database: string, { points = POINTS }: { points?: n
   return {
     async place(server, batch) {
       await askNewest(server, batch);
-      const wanted = millisecondsOf(
-        batch.filter(({ again, measurement, timeMs }) => again || !isKnown(measurement, timeMs)),
-      );
-      await ask(server, wanted);
+      const unknown = batch.filter(({ again, measurement, timeMs }) => again || !isKnown(measurement, timeMs));
+      await ask(server, unknown);
       const placements = place(batch, stored);
       held += batch.length;
-      dropUnknown(wanted);
+      dropUnknown(unknown);
       if (held > points) forgetOlderHalf();
       return placements;
     },

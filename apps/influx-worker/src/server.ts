@@ -140,6 +140,11 @@ export function identifier(name: string): string {
   return `"${name.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
 }
 
+/** A text as InfluxQL writes it as a value. */
+export function literal(text: string): string {
+  return `'${text.replace(/['\\]/g, '\\$&').replaceAll('\n', '\\n')}'`;
+}
+
 async function* run(transport: Timed, address: string, database: string, statements: string): AsyncGenerator<Rows> {
   const path = `/query?db=${encodeURIComponent(database)}&chunked=true&chunk_size=10000`;
   const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };

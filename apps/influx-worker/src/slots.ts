@@ -17,7 +17,7 @@ export type Stored = Map<string, Map<number, Millisecond>>;
 /** In which milliseconds, by measurement, somebody wants to know what is there. */
 export type Milliseconds = ReadonlyMap<string, ReadonlySet<number>>;
 
-export function millisecondsOf(batch: readonly Wanted[]): Milliseconds {
+export function millisecondsOf(batch: readonly Pick<Wanted, 'measurement' | 'timeMs'>[]): Milliseconds {
   const wanted = new Map<string, Set<number>>();
   for (const { measurement, timeMs } of batch) getOr(wanted, measurement, () => new Set<number>()).add(timeMs);
   return wanted;
@@ -33,8 +33,8 @@ export type Placement = number | 'stored' | 'full';
  * InfluxDB knows a point by (measurement, tags, timestamp) and silently replaces one by the other. A hash of the
  * identity alone is not enough: 100,000 events in one millisecond would lose about 5,000 of each other. So: an event
  * that the store already has is left out; one whose preferred slot is free gets it; of several that prefer one slot the
- * smallest identity gets it, and the others get the next free ones, in order of identity. Slots are kept unique in the
- * whole measurement, not just within a series, so that a decision of the guard can change without harm.
+ * smallest identity gets it, and the others get the next free ones, in order of identity. Slots are kept unique in all that
+ * is known of the measurement, not just within a series: which series an event gets is the guard's to decide.
  *
  * The result depends on the store and on the set of events only, not on their order: a batch that is tried again gives
  * the same points.

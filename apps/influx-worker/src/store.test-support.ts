@@ -78,7 +78,7 @@ export async function openTestStore(): Promise<TestStore> {
 }
 
 /** As the kit uses it: events become points, each batch is written when the one before is, and what is refused is an event. */
-function takingEvents(worker: Worker<Point>): Worker {
+function takingEvents(worker: Omit<Worker<Point>, 'ahead'>): Worker {
   const { prepare, write, ...rest } = worker;
   let turn: Promise<unknown> = Promise.resolve();
   return {
