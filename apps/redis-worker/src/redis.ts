@@ -79,12 +79,14 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
     const told = { ...usageMetrics(metrics), statistics: statisticMetrics(metrics) };
     const names = config.STATISTICS_NAMES;
     let cubes: Cubes | undefined;
+    let live = '';
     let counting: Counting | undefined;
     let inFile: Promise<void> = Promise.resolve();
 
     /** The statistics are loaded once: other ones come with a restart. */
     const load = async (): Promise<{ cubes: Cubes; counting: Counting }> => {
       cubes ??= await loadCubes(config.STATISTICS_DIR, { log, told: told.statistics });
+      live ||= liveText(cubes.all.map(versionOf));
       counting ??= createCounting({
         redis, prefix, dedupeSeconds, cubes, names, log, told: told.statistics, storeId: store.value,
         distinct: { keepDays: UNIQUES_DAYS, namesADay: UNIQUES_NAMES },
@@ -97,7 +99,7 @@ export const redisWorker: WorkerDefinition<typeof variables> = {
       connection.use(async () => {
         try {
           const loaded = await load();
-          await store.learn(liveText(loaded.cubes.all.map(versionOf)));
+          await store.learn(live);
           const done = await work(loaded.counting);
           told.dataLost.set(0);
           return done;
