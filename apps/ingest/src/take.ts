@@ -5,14 +5,18 @@ import type { Origin } from './envelope';
 import { toEvent } from './envelope';
 import type { Item } from './items';
 
-/** Takes every item that is an event and that the publisher can keep; tells of each, in the order of the items. */
+/**
+ * Takes every item that is an event and that the publisher can keep; tells of each, in the order of the items. Those are
+ * not left: parsed, they are much larger than what waits for the broker or the disk.
+ */
 export async function takeAll(
-  items: readonly Item[],
+  items: Item[],
   origin: Origin,
   publisher: Pick<Publisher, 'publishEncoded'>,
 ): Promise<Outcome[]> {
   const enveloped = items.map((item, index) => ('problems' in item ? item : toEvent(item.value, index, origin)));
   const lines = items.map(({ line }) => line);
+  items.length = 0;
   const messages = enveloped.filter((each): each is Encoded & { source: string } => 'body' in each);
   const settled = await publisher.publishEncoded(messages);
   let next = 0;
