@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import pino, { type Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { z } from 'zod';
@@ -58,12 +59,18 @@ export const commonVariables = {
 } satisfies Variables;
 
 const EXIT_CONFIG = 78;
+/**
+ * By how much the old generation grows, percent of what lives in it, until it is collected. Little lives in an app, and
+ * all that waits for a broker or a store passes through there: left to itself, V8 lets three times as much lie dead.
+ */
+const HEAP_GROWTH_PERCENT = 100;
 
 /**
  * The whole of an app's `main`: reads the environment, validates it, starts, and stops cleanly on SIGTERM or SIGINT
  * (not ready → release everything in reverse order → exit 0; a second signal forces it). `--check` only validates.
  */
 export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.Process): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   let config;
   try {
     // The one place below main that reads the environment: main hands its process over for this.
