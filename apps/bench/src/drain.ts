@@ -11,6 +11,7 @@ import { alone, atMost, type Row } from './row';
 /** Events in front of those that are timed: while they are drained code is compiled and connections are made. */
 export const WARM = 20_000;
 const UNCONFIRMED = 5000;
+const FILLING = 'bench';
 const LOOK_MS = 20;
 const LIMIT_MB = 150;
 const DAY_MS = 86_400_000;
@@ -63,16 +64,18 @@ export async function openQueue({ servers, onEnd }: Bench, worker: string): Prom
   };
 }
 
-/** Puts so many events into the queue of a worker, past the exchange. */
+/** Puts so many events into the queue of a worker alone, by an exchange, as publishers do: what comes past one is a replay. */
 export async function fill(
   channel: ConfirmChannel,
   worker: string,
   events: number,
   eventOf: (n: number) => WeirEvent,
 ): Promise<void> {
+  await channel.assertExchange(FILLING, 'direct', { durable: false });
+  await channel.bindQueue(queueOf(worker), FILLING, worker);
   for (let n = 0; n < events; n += 1) {
     const event = eventOf(n);
-    channel.publish('', queueOf(worker), encodeEvent(event), messageOptions(event));
+    channel.publish(FILLING, worker, encodeEvent(event), messageOptions(event));
     if (n % UNCONFIRMED === 0) await channel.waitForConfirms();
   }
   await channel.waitForConfirms();

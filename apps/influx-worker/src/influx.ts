@@ -69,10 +69,9 @@ export const influxWorker: WorkerDefinition<typeof variables, Point> = {
   name: 'influx',
   variables,
   create,
-  batch: { maxEvents: 5000, maxAgeMs: 100 },
+  batch: { maxEvents: 2000, maxAgeMs: 100 },
 };
 
-const LINES = 5000;
 /** InfluxDB 1.x takes bodies of 25 MB at most. */
 const CHUNK_CHARACTERS = 4 * 1024 ** 2;
 
@@ -222,7 +221,7 @@ function* chunksOf(entries: readonly Entry[]): Generator<Entry[]> {
   let chunk: Entry[] = [];
   let characters = 0;
   for (const entry of entries) {
-    if (chunk.length >= LINES || (chunk.length > 0 && characters + entry.line.length > CHUNK_CHARACTERS)) {
+    if (chunk.length > 0 && characters + entry.line.length > CHUNK_CHARACTERS) {
       yield chunk;
       [chunk, characters] = [[], 0];
     }

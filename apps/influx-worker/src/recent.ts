@@ -33,7 +33,7 @@ export interface Recent {
 }
 
 /** So many points are remembered, of some 250 bytes each: of more the older half is forgotten. */
-const POINTS = 20_000;
+const POINTS = 10_000;
 /** What is newest is not asked of any longer time: the store opens everything that it has from there on. */
 const REACH_MS = 7 * 24 * 3600 * 1000;
 

@@ -59,7 +59,7 @@ export interface ConsumerOptions<Read> {
   working?(): boolean;
 }
 
-/** Batches in hand at one time: some stores take two, and what waits behind a full one can be told apart from what gathers. */
+/** Batches in hand at one time: some stores take two; for others the second is ready when the first is done. */
 const IN_HAND = 2;
 /** How long the broker may take to stop delivering; one that has fallen silent must not keep a worker from ending. */
 const STOP_TIMEOUT_MS = 2000;
