@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { createConsumer, type Consumer } from '@weir/bus';
 import { amqpUrl, runApp, variable, type Config, type Context, type Variables } from '@weir/service';
 import type { Logger } from 'pino';
@@ -26,18 +25,11 @@ const STORE_STOP_MS = 3000;
 
 const DEFAULT_BATCH = { maxEvents: 1000, maxAgeMs: 10 };
 
-/**
- * What waits outlives the young generation, and is garbage once it is acknowledged. Left alone, V8 lets the old one grow to
- * four times of what is in use before it collects: this is twice, and takes no measurable time.
- */
-const V8_FLAGS = '--heap-growing-percent=100';
-
 /** The whole of a worker's `main`. */
 export function runWorker<V extends Variables, Item>(
   definition: WorkerDefinition<V, Item>,
   process: NodeJS.Process,
 ): Promise<void> {
-  setFlagsFromString(V8_FLAGS);
   return runApp(
     {
       name: `${definition.name}-worker`,
