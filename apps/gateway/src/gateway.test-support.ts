@@ -52,7 +52,7 @@ export function publisherDouble(): Publishes & { events: WeirEvent[] } {
           const checked = checkEvent(JSON.parse(JSON.stringify(event)), { now: new Date() });
           if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
           events.push(checked.event);
-          return 'confirmed';
+          return 'confirmed' as const;
         }),
       ),
   };
