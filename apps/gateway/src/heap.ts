@@ -2,9 +2,9 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /** What V8 may let pile up before it collects, as a part of what is in use; its own choice is several times that. */
-const GROWTH_PERCENT = 30;
-/** Of the young generation, both halves; V8's own choice is 32 MiB. */
-const YOUNG_BYTES = 8 * 1024 ** 2;
+const GROWTH_PERCENT = 25;
+/** Of the young generation, both halves; V8 lets it have 32 MiB. */
+const YOUNG_BYTES = 4 * 1024 ** 2;
 
 /**
  * A small heap, for all that is imported after this: what a request leaves behind lives for seconds, and is garbage that

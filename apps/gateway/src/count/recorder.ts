@@ -78,6 +78,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { send, downloadOf } = announcer;
   const downloads = createDownloads({ clock, publish: (pull, fetched) => send(downloadOf(pull, fetched)) });
   const counter = createCounter({ announcer, downloads, knowledge, metrics, clock, inTurn });
+  /** Of this round of the event loop: counted when all that have asked in it have their answers, or something else is. */
+  let redirects: { request: ManifestRequest; at: number }[] = [];
 
   /** In the order of the requests of one source for one repository: an index is learned before its child is counted. */
   function inTurn(from: string, work: () => Soon<void>): void {
@@ -116,9 +118,22 @@ export function createRecorder(options: RecorderOptions): Recorder {
     }
   }
 
+  function countRedirects(): void {
+    const counted = redirects;
+    redirects = [];
+    for (const { request, at } of counted)
+      inTurn(keyOf(request), () =>
+        soon(
+          recent.of(request, () => whatItGot(request)),
+          (answer) => (answer === undefined ? undefined : counter.manifest(request, answer, at, learnFor(request))),
+        ),
+      );
+  }
+
   return {
     answered(request, answer) {
       if (!request.from.counted) return;
+      countRedirects();
       const at = clock.now();
       if (turns.waiting() < MAX_ANSWERS)
         return inTurn(keyOf(request), () => counter.manifest(request, answer, at, learnFor(request)));
@@ -127,24 +142,22 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     redirected(request) {
       if (!request.from.counted) return;
-      const at = clock.now();
-      inTurn(keyOf(request), () =>
-        soon(
-          recent.of(request, () => whatItGot(request)),
-          (answer) => (answer === undefined ? undefined : counter.manifest(request, answer, at, learnFor(request))),
-        ),
-      );
+      if (redirects.length === 0) setImmediate(countRedirects);
+      redirects.push({ request, at: clock.now() });
     },
     listed(request, status) {
+      countRedirects();
       if (request.from.counted && request.method === 'GET' && status === 200)
         inTurn(keyOf(request), () => counter.list(request));
     },
     pinged(source, status) {
+      countRedirects();
       // A challenge is what one pings for.
       if (status === 200 || status === 401) counter.ping(source.key, clock.now());
     },
-    followsBlobs: () => downloads.size > 0 || turns.waiting() > 0,
+    followsBlobs: () => downloads.size > 0 || turns.waiting() > 0 || redirects.length > 0,
     fetching(request) {
+      countRedirects();
       const from = keyOf(request);
       const isAwaited = downloads.expects(from) || turns.busy(from);
       if (!isAwaited || turns.waiting() >= MAX_ANSWERS) return () => {};
@@ -158,9 +171,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     ask,
     hasRoom: () => turns.waiting() < MAX_ANSWERS / 2,
-    state: () => ({ answers: turns.waiting() + announcer.waiting(), downloads: downloads.size, ...counter.state() }),
+    state: () => ({ answers: turns.waiting() + redirects.length + announcer.waiting(), downloads: downloads.size, ...counter.state() }),
     async drain(timeoutMs) {
       const timer = setTimeout(() => deadlines.stop(), timeoutMs);
+      countRedirects();
       await turns.idle();
       counter.flush();
       await turns.idle();
