@@ -35,6 +35,8 @@ export interface App<V extends Variables> {
   /** Looks for mistakes that no variable shows alone; part of `--check`. @throws ConfigError */
   check?(config: Config<V>): void;
   start(config: Config<V>, context: Context): Promise<void> | void;
+  /** By how much the old generation of V8's heap may grow until it is collected, percent of what lives in it; 100 unless told. */
+  heapGrowthPercent?: number;
 }
 
 /** The variables that every app has. */
@@ -60,8 +62,8 @@ export const commonVariables = {
 
 const EXIT_CONFIG = 78;
 /**
- * By how much the old generation grows, percent of what lives in it, until it is collected. Little lives in an app, and
- * all that waits for a broker or a store passes through there: left to itself, V8 lets three times as much lie dead.
+ * Little lives in an app, and all that waits for a broker or a store passes through the old generation: left to itself, V8
+ * lets three times as much lie dead there.
  */
 const HEAP_GROWTH_PERCENT = 100;
 
@@ -70,7 +72,7 @@ const HEAP_GROWTH_PERCENT = 100;
  * (not ready → release everything in reverse order → exit 0; a second signal forces it). `--check` only validates.
  */
 export async function runApp<V extends Variables>(app: App<V>, process: NodeJS.Process): Promise<void> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+  setFlagsFromString(`--heap-growing-percent=${app.heapGrowthPercent ?? HEAP_GROWTH_PERCENT}`);
   let config;
   try {
     // The one place below main that reads the environment: main hands its process over for this.

@@ -33,12 +33,6 @@ export interface Announcer {
   waiting(): number;
 }
 
-/**
- * How long events are gathered. What goes to the broker together is one packet to it and one confirm back, and in the spool
- * one block and one fdatasync.
- */
-const GATHER_MS = 5;
-
 /** Who asked. */
 interface Who {
   organization: string | undefined;
@@ -53,6 +47,7 @@ export function createAnnouncer(options: {
   source: string;
 }): Announcer {
   const { publisher, metrics, log, source } = options;
+  /** In this round of the event loop. */
   let made: WeirEvent[] = [];
 
   /** What is not known is undefined, and no field of the JSON. */
@@ -95,7 +90,7 @@ export function createAnnouncer(options: {
       return createEvent('io.weir.download', { ...pull.data, ...fetched, pull: pull.id }, origin);
     },
     send(event) {
-      if (made.length === 0) setTimeout(flush, GATHER_MS);
+      if (made.length === 0) setImmediate(flush);
       made.push(event);
     },
     flush,
