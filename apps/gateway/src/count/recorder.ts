@@ -171,7 +171,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     ask,
     hasRoom: () => turns.waiting() < MAX_ANSWERS / 2,
-    state: () => ({ answers: turns.waiting() + redirects.length + announcer.waiting(), downloads: downloads.size, ...counter.state() }),
+    state: () => ({
+      answers: turns.waiting() + redirects.length + announcer.waiting(),
+      downloads: downloads.size,
+      ...counter.state(),
+    }),
     async drain(timeoutMs) {
       const timer = setTimeout(() => deadlines.stop(), timeoutMs);
       countRedirects();
