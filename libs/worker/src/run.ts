@@ -27,17 +27,17 @@ const STORE_STOP_MS = 3000;
 const DEFAULT_BATCH = { maxEvents: 1000, maxAgeMs: 10 };
 
 /**
- * What waits outlives the young generation, and is garbage once it is acknowledged. Left alone, V8 lets the old one grow to
- * four times of what is in use before it collects: this is twice, and takes no measurable time.
+ * The whole of a worker's `main`.
+ *
+ * @param heapGrowthPercent by how much V8's old generation may grow before it collects. What waits outlives the young one
+ *   and is garbage once it is acknowledged; left alone, V8 lets that grow to four times of what is in use
  */
-const V8_FLAGS = '--heap-growing-percent=100';
-
-/** The whole of a worker's `main`. */
 export function runWorker<V extends Variables, Item>(
   definition: WorkerDefinition<V, Item>,
   process: NodeJS.Process,
+  { heapGrowthPercent = 100 }: { heapGrowthPercent?: number } = {},
 ): Promise<void> {
-  setFlagsFromString(V8_FLAGS);
+  setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   return runApp(
     {
       name: `${definition.name}-worker`,
