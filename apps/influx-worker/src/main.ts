@@ -1,4 +1,5 @@
 import { runWorker } from '@weir/worker';
 import { influxWorker } from './influx';
 
-void runWorker(influxWorker, process);
+// Highest resident memory, InfluxDB and RabbitMQ beside it: 149 to 162 MB with the usual 100, 137 with this.
+void runWorker(influxWorker, process, { heapGrowthPercent: 40 });

@@ -1,5 +1,5 @@
 import { createConsumer, type Consumer } from '@weir/bus';
-import { amqpUrl, runApp, variable, type Config, type Context, type Variables } from '@weir/service';
+import { amqpUrl, runApp, variable, type App, type Config, type Context, type Variables } from '@weir/service';
 import type { Logger } from 'pino';
 import { createHandle } from './batch';
 import { workerMetrics } from './metrics';
@@ -29,12 +29,14 @@ const DEFAULT_BATCH = { maxEvents: 1000, maxAgeMs: 10 };
 export function runWorker<V extends Variables, Item>(
   definition: WorkerDefinition<V, Item>,
   process: NodeJS.Process,
+  heap: Pick<App<V>, 'heapGrowthPercent'> = {},
 ): Promise<void> {
   return runApp(
     {
       name: `${definition.name}-worker`,
       variables: { ...workerVariables, ...definition.variables },
       start: (config, context) => startWorker(definition, config as WorkerConfig<V>, context),
+      ...heap,
     },
     process,
   );
