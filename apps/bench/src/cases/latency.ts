@@ -36,7 +36,7 @@ export const latency: Case = {
       most.push(waits[Math.floor(waits.length * 0.99)] ?? NaN);
       exact &&= waits.length === SECONDS * A_SECOND;
     }
-    const row = { unit: 'ms', holds: exact };
+    const row = { unit: 'ms', holds: exact, note: 'pulls of this hour, published as they happen' };
     const name = `event published to counter in Redis, ${A_SECOND}/s`;
     return [
       alone({ name: `${name}: p50`, value: measured(half), target: atMost(15), ...row }),
