@@ -5,9 +5,10 @@ import type { Millisecond, Milliseconds, Stored } from './slots';
 import { identifier, literal } from './server';
 import type { Rows, Server } from './server';
 
-/** A stretch of one series' time, by the milliseconds in it that somebody wants; sorted, at least one. */
+/** A stretch of the time of one source in a measurement, by the milliseconds that somebody wants; sorted, at least one. */
 interface Stretch {
-  series: Series;
+  measurement: string;
+  source: string | undefined;
   times: readonly number[];
 }
 
@@ -17,6 +18,9 @@ const STATEMENTS = 100;
 const SPARE_ROWS = 2000;
 /** Into how many pieces a stretch is cut that holds too much else. */
 const PIECES = 8;
+/** A source is asked about in so many stretches at most, parted where nothing is wanted for longer than this. */
+const FIRST_STRETCHES = 16;
+const GAP_MS = 1000;
 
 /** The newest points of a measurement: all that are later than `afterMs`. */
 export interface Newest {
@@ -61,7 +65,7 @@ function withoutTheOldest(times: Map<number, Millisecond>): Newest {
   return { afterMs: oldest, times };
 }
 
-/** What is asked about: an event of these tags at this time. */
+/** What is asked about: an event of this series, at this time. */
 export interface Asked {
   measurement: string;
   series: Series;
@@ -69,13 +73,15 @@ export interface Asked {
 }
 
 /**
- * Asks the store what it has of the series of these events, in their milliseconds.
+ * Asks the store what it has of the sources of these events, in their milliseconds.
  *
- * This is one statement for each series, from its first event to its last. The store finds a series by its index,
- * in half a millisecond; for a stretch of time in a whole measurement it looks into each of its series, and there may be
- * a hundred thousand. A stretch that holds many more rows than there are events (between a late one and the live ones
- * are hours of others) is cut and asked again, down to single milliseconds; a single one is read whatever it holds, at
- * most a million rows, streamed. Rows of milliseconds that nobody wants are not kept.
+ * This is one statement for each source and measurement, over the time from its first event to its last, and one more for
+ * each event that comes late, out of a spool, so that nothing of the hours between is read. For a stretch of time the
+ * store looks into every series, and there may be a hundred thousand: so only into those of the source. It is part of an
+ * event's identity; whatever else is a tag may be another when the same identity comes again. A stretch that holds many
+ * more rows than there are events (a backfill whose times are far apart, between them a year of others) is cut and asked
+ * again, down to single milliseconds; a single one is read whatever it holds, at most a million rows, streamed. Rows of
+ * milliseconds that nobody wants are not kept.
  *
  * @throws ServerError when the store cannot answer: guessing would let one event replace another
  */
@@ -91,9 +97,26 @@ export async function storedIn(server: Server, database: string, events: readonl
 }
 
 function stretchesOf(events: readonly Asked[]): Stretch[] {
-  const times = new Map<Series, Set<number>>();
-  for (const { series, timeMs } of events) getOr(times, series, () => new Set<number>()).add(timeMs);
-  return [...times].map(([series, each]) => ({ series, times: [...each].sort((a, b) => a - b) }));
+  const sources = new Map<string, { measurement: string; source: string | undefined; times: Set<number> }>();
+  for (const { measurement, series, timeMs } of events) {
+    const source = series.tags.find(([name]) => name === 'source')?.[1];
+    const key = JSON.stringify([measurement, source]);
+    getOr(sources, key, () => ({ measurement, source, times: new Set<number>() })).times.add(timeMs);
+  }
+  return [...sources.values()].flatMap(({ measurement, source, times }) =>
+    partedAtGaps([...times].sort((a, b) => a - b)).map((part) => ({ measurement, source, times: part })),
+  );
+}
+
+/** Sorted times, parted at the widest gaps. */
+function partedAtGaps(times: readonly number[]): (readonly number[])[] {
+  const gap = (at: number) => (times[at] as number) - (times[at - 1] as number);
+  const cuts = Array.from({ length: times.length - 1 }, (_, n) => n + 1)
+    .filter((at) => gap(at) > GAP_MS)
+    .sort((a, b) => gap(b) - gap(a))
+    .slice(0, FIRST_STRETCHES - 1)
+    .sort((a, b) => a - b);
+  return [0, ...cuts].map((from, n) => times.slice(from, cuts[n] ?? times.length));
 }
 
 /** Reads stretches; returns the pieces of those that held too much to be read to their end. */
@@ -112,26 +135,23 @@ async function ask(
 }
 
 function statementOf(stretch: Stretch): string {
-  const { series, times } = stretch;
+  const { measurement, source, times } = stretch;
   const [first, last] = [times[0] as number, times[times.length - 1] as number];
   const limit = limitOf(stretch) === Infinity ? '' : ` LIMIT ${limitOf(stretch)}`;
-  const within = [...series.tags.map(isOrWas), `time >= ${first}000000`, `time <= ${last}999999`];
-  return `SELECT "identity" FROM ${identifier(series.measurement)} WHERE ${within.join(' AND ')}${limit}`;
-}
-
-/** A value that the guard lets pass now may have been one too many when the event was stored, and the other way round. */
-function isOrWas([name, value]: Series['tags'][number]): string {
-  return `(${identifier(name)} = ${literal(value)} OR ${identifier(name)} = ${literal(OVERFLOW)})`;
+  const within = [`time >= ${first}000000`, `time <= ${last}999999`];
+  // One that the guard lets pass now may have been one too many when the event was stored, and the other way round.
+  if (source !== undefined) within.unshift(`("source" = ${literal(source)} OR "source" = ${literal(OVERFLOW)})`);
+  return `SELECT "identity" FROM ${identifier(measurement)} WHERE ${within.join(' AND ')}${limit}`;
 }
 
 function limitOf({ times }: Stretch): number {
   return times.length === 1 ? Infinity : 4 * times.length + SPARE_ROWS;
 }
 
-function piecesOf({ series, times }: Stretch): Stretch[] {
+function piecesOf({ times, ...of }: Stretch): Stretch[] {
   const size = Math.ceil(times.length / PIECES);
   const pieces: Stretch[] = [];
-  for (let from = 0; from < times.length; from += size) pieces.push({ series, times: times.slice(from, from + size) });
+  for (let from = 0; from < times.length; from += size) pieces.push({ ...of, times: times.slice(from, from + size) });
   return pieces;
 }
 

@@ -233,10 +233,10 @@ test('a backfill of years ago is asked about, and not what has been newest since
   expect(await points()).toBe(5);
 });
 
-describe('the store is asked about the series of an event', () => {
-  const of = (organization: string): Series['tags'] => [['client', 'docker'], ['organization', organization]]; // prettier-ignore
+describe('the store is asked about the source of an event', () => {
+  const of = (source: string): Series['tags'] => [['client', 'docker'], ['source', source]]; // prettier-ignore
 
-  test('and finds it, whatever its tags are', async () => {
+  test('and finds it, whatever its name is', async () => {
     const { place, elsewhere, asked, points } = await open();
     await place(at(0));
     asked();
@@ -248,7 +248,7 @@ describe('the store is asked about the series of an event', () => {
     expect(await points()).toBe(1 + hostile.length);
   });
 
-  test('and finds it where one of its tags was one too many then, or is now', async () => {
+  test('and finds it where its name was one too many then', async () => {
     const { place, elsewhere, points } = await open();
     const before = at(-50, 'pull', of('other'));
     await place(at(0));
@@ -256,6 +256,16 @@ describe('the store is asked about the series of an event', () => {
     const named = { ...before, series: seriesNamed('pull', of('acme.example')) };
     expect(await place(named, at(-51, 'pull', of('acme.example')))).toEqual([...stored, ...placed]);
     expect(await points()).toBe(3);
+  });
+
+  test('and finds it where its other tags are not those that it had', async () => {
+    const { place, elsewhere, points } = await open();
+    const before = at(-50, 'pull', [['organization', 'first.example'], ['source', 'gateway']]); // prettier-ignore
+    await place(at(0));
+    await elsewhere(before);
+    const changed = { ...before, series: seriesNamed('pull', [['organization', 'thief.example'], ['source', 'gateway']]) }; // prettier-ignore
+    expect(await place(changed)).toEqual(stored);
+    expect(await points()).toBe(2);
   });
 
   test('and not about those of others: what they have at its time costs nothing', async () => {
