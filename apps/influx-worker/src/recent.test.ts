@@ -38,7 +38,7 @@ const seriesNamed = (measurement: string, tags: Series['tags']): Series => {
 const again = (event: Candidate): Candidate => ({ ...event, again: true });
 
 /** A database of its own; `place` gives places and writes the points, as the worker does. */
-async function open(options: { points?: number; few?: number } = {}) {
+async function open(options: { points?: number } = {}) {
   const database = store.database();
   const server = await store.server();
   await server.ensureDatabase(database);
@@ -50,7 +50,7 @@ async function open(options: { points?: number; few?: number } = {}) {
       return server.query(of, statements);
     },
   };
-  const recent = createRecent(database, { few: 0, ...options });
+  const recent = createRecent(database, options);
   const write = async (batch: readonly Candidate[], placements: readonly Placement[]): Promise<void> => {
     const lines = batch.flatMap(({ measurement, series, timeMs, identity }, index) => {
       const slot = placements[index];
@@ -203,6 +203,15 @@ test('what is remembered is bounded: of more than that the store is asked about 
   expect(await points()).toBe(600);
 });
 
+test('what is forgotten of one measurement makes nothing known of another', async () => {
+  const { place, points } = await open({ points: 100 });
+  const check = at(10_000, 'check');
+  await place(check);
+  for (let n = 0; n < 6; n += 1) await place(...Array.from({ length: 30 }, (_, k) => at(30 * n + k)));
+  expect(await place(check)).toEqual(stored);
+  expect(await points()).toBe(181);
+});
+
 test('of very much that is later than the first event, the newest is known and the rest is asked about', async () => {
   const { recent, place, asked, points } = await open();
   const many = Array.from({ length: 12_000 }, (_, n) => at(n));
@@ -280,18 +289,5 @@ describe('the store is asked about the source of an event', () => {
     ]);
     expect(asked()).toHaveLength(1);
     expect(await points()).toBe(5003);
-  });
-
-  test('alone, where there are few: what is newest is looked for once there are many', async () => {
-    const { place, asked, points } = await open({ few: 3 });
-    const [one, two] = [at(1), at(2)];
-    expect(await place(one, two)).toEqual([...placed, ...placed]);
-    expect(await place(one, two, at(3))).toEqual([...stored, ...stored, ...placed]);
-    expect(asked().filter((each) => each.includes('ORDER BY'))).toEqual([]);
-    await place(at(4), at(5), at(6), one);
-    expect(asked().filter((each) => each.includes('ORDER BY'))).toHaveLength(1);
-    await place(at(7), two);
-    expect(asked()).toEqual([]);
-    expect(await points()).toBe(7);
   });
 });

@@ -1,6 +1,6 @@
 import { newestIn, storedIn } from './lookup';
-import type { Server } from './server';
 import type { Asked } from './lookup';
+import type { Server } from './server';
 import { millisecond, place } from './slots';
 import type { Placement, Stored, Wanted } from './slots';
 
@@ -17,7 +17,7 @@ export interface Candidate extends Wanted, Asked {
  * This rests on there being one writer, whom the broker chooses: `weir.influx` has a single active consumer. The store
  * is asked once for the newest points of a measurement; whatever is later than those has been placed here, and is
  * remembered. So the store is still asked about an event that is not later, and about one that comes `again`: the
- * writer before this one may have written it, or be writing it yet. And about each where there are few.
+ * writer before this one may have written it, or be writing it yet.
  *
  * All of it is to be forgotten whenever somebody else may have written, or the store may have lost what it had.
  */
@@ -37,10 +37,7 @@ const POINTS = 10_000;
 /** What is newest is not asked of any longer time: the store opens everything that it has from there on. */
 const REACH_MS = 7 * 24 * 3600 * 1000;
 
-/** Asking about so many events costs the store less than looking for what is newest in all series of a measurement. */
-const FEW = 20;
-
-export function createRecent(database: string, { points = POINTS, few = FEW } = {}): Recent {
+export function createRecent(database: string, { points = POINTS } = {}): Recent {
   /** By measurement, a time in milliseconds since 1970: everything that is later is in `stored`. */
   const knownAfter = new Map<string, number>();
   const stored: Stored = new Map();
@@ -53,14 +50,11 @@ export function createRecent(database: string, { points = POINTS, few = FEW } = 
   const askNewest = async (server: Server, batch: readonly Candidate[]): Promise<void> => {
     const now = Date.now();
     const after = new Map<string, number>();
-    const count = new Map<string, number>();
     for (const { measurement, timeMs } of batch) {
       if (knownAfter.has(measurement)) continue;
       // Not of the future: an event that is, of a clock that is wrong, would make nothing of the present known.
       after.set(measurement, Math.min(Math.max(now - REACH_MS, timeMs - 1), after.get(measurement) ?? now));
-      count.set(measurement, (count.get(measurement) ?? 0) + 1);
     }
-    for (const [measurement, events] of count) if (events <= few) after.delete(measurement);
     if (after.size === 0) return;
     for (const [measurement, { afterMs, times }] of await newestIn(server, database, after)) {
       knownAfter.set(measurement, afterMs);
