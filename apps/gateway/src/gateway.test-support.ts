@@ -10,10 +10,18 @@ import { startGateway } from './app';
 import { variables } from './config';
 import type { Publishes } from './count/announcer';
 import type { Clock } from './count/clock';
+import type { ManifestRequest } from './count/request';
 import { FOLLOW_MS } from './count/visits';
-import type { Rules } from './rules/rules';
 import { singleUpstream } from './rules/rules-file';
-import type { Mode } from './rules/rules';
+import type { Mode, Rule, Rules } from './rules/rules';
+
+/** A client's request for a manifest of `team/app`, as a recorder gets it, without headers and under a rule that says nothing. */
+export function manifestRequest(
+  asked: Pick<ManifestRequest, 'method' | 'upstream' | 'reference' | 'from' | 'organization'>,
+): ManifestRequest {
+  const nothing = { client: undefined, accept: undefined, ifNoneMatch: undefined, authorization: undefined };
+  return { at: new Date(), rule: {} as Rule, repository: 'team/app', name: 'team/app', ...nothing, ...asked };
+}
 
 /** A clock that stands still until it is turned. */
 export function manualClock(): Clock & { pass(ms: number): void } {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Registry } from 'prom-client';
-import { manualClock, publisherDouble } from '../gateway.test-support';
+import { manifestRequest, manualClock, publisherDouble } from '../gateway.test-support';
 import { createMetrics } from '../metrics';
 import { createReadability } from '../answer/readability';
 import { UpstreamError, type Upstream } from '../answer/upstream';
@@ -8,7 +8,7 @@ import { createKnowledge, placeOf } from './knowledge';
 import { seeded } from '@weir/testing';
 import { interleaved } from './interleaved.test-support';
 import { createRecorder } from './recorder';
-import type { Answered, ManifestRequest } from './request';
+import type { Answered } from './request';
 
 /**
  * Many machines with the same client behind one address, in any order. The oracle is told which machine sends what, and
@@ -136,17 +136,7 @@ function send(recorder: ReturnType<typeof createRecorder>, { method, reference }
   const found = 'tag' in reference ? tags[reference.tag] : known.find(({ digest }) => digest === reference.digest);
   if (found === undefined) throw new Error('no such manifest');
   const { contentType, digest, body } = found;
-  const request = {
-    at: new Date(),
-    method,
-    rule: {},
-    upstream,
-    repository: 'team/app',
-    name: 'team/app',
-    reference,
-    from: source,
-    organization: async () => undefined,
-  } as unknown as ManifestRequest;
+  const request = manifestRequest({ method, upstream, reference, from: source, organization: async () => undefined });
   const answer: Answered = { status: 200, contentType, digest, ...(method === 'GET' ? { body } : {}) };
   recorder.answered(request, answer);
 }

@@ -2,11 +2,10 @@ import { Registry } from 'prom-client';
 import { openUpstream } from '../answer/upstream';
 import { createReadability } from '../answer/readability';
 import { digestOf } from '../digest';
-import { manualClock, publisherDouble, scriptedUpstream } from '../gateway.test-support';
+import { manifestRequest, manualClock, publisherDouble, scriptedUpstream } from '../gateway.test-support';
 import { createMetrics } from '../metrics';
 import { createKnowledge } from './knowledge';
 import { createRecorder } from './recorder';
-import type { ManifestRequest } from './request';
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 const LAYER = `sha256:${'a1'.repeat(32)}`;
@@ -33,17 +32,13 @@ async function recording() {
   const parts = { publisher, knowledge, readability: createReadability(), metrics, log, source: 'test' };
   const recorder = createRecorder({ ...parts, clock: manualClock() });
   const request = (key: string, method: 'GET' | 'HEAD' = 'GET') =>
-    ({
-      at: new Date(),
+    manifestRequest({
       method,
-      rule: {},
       upstream,
-      repository: 'team/app',
-      name: 'team/app',
       reference: { tag: 'v1' },
       from: { key, counted: true, facts: () => ({}) },
       organization: () => undefined,
-    }) as unknown as ManifestRequest;
+    });
   const close = async () => {
     await upstream.close();
     await registry.stop();
